@@ -1,0 +1,43 @@
+# Everything a person does with this repository. `make` alone says what there is.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+EXTRAS := run
+UNITS  ?= 3
+SPEED  ?= 1
+LOG    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench clean
+
+help: ## Show this help
+	@echo "pantau: make TARGET"
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "make run takes UNITS=5 SPEED=10 LOG=drive.nmea"
+
+run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machine, and a live table (Ctrl-C ends it)
+	@sh packaging/need-mosquitto.sh
+	@exec $(BIN)/pantau run --units $(UNITS) --speed $(SPEED) $(if $(LOG),--log $(LOG))
+
+test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
+	@sh packaging/need-mosquitto.sh
+	@exec $(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy wire edge settings broker provisioning pantau bench
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest tests/docs
+
+bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
+	@exec $(BIN)/python -m bench $(NAME)
+
+clean: ## Remove the virtual environment and what make run left
+	rm -rf $(VENV) .pantau
+
+$(VENV)/.%: pyproject.toml
+	@sh packaging/need-python.sh "$(PYTHON)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@

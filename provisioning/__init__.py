@@ -1,0 +1,1 @@
+"""What gives a box its identity: the technician's side of pantau."""
