@@ -1,0 +1,40 @@
+"""`python -m bench [NAME …] [--json]`: run one bench, or all of them in turn."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+BENCHES: Final = {
+    "codec": "bytes a fix of the track encoding, over real drives",
+    "air": "bytes an epoch on the air, at IP level, everything included",
+    "outbox": "append latency against the backlog, bytes written to the card a day",
+    "edge": "gps_unit's memory with a full outbox, and CPU an epoch",
+    "path": "append to clean topic, latency",
+    "ingest": "fixes a second stored and receipted, CPU a fix of bridge and publisher",
+    "drain": "a day's backlog over a slow link while live goes on",
+    "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run the benches named (all when none is); exit 2 for a name that is not there."""
+    names = [a for a in argv if not a.startswith("-")]
+    flags = [a for a in argv if a.startswith("-")]
+    if "-h" in flags or "--help" in flags or (unknown := [n for n in names if n not in BENCHES]):
+        print("usage: python -m bench [NAME ...] [--json]\n")
+        for name, what in BENCHES.items():
+            print(f"  {name:9} {what}")
+        if "-h" in flags or "--help" in flags:
+            return 0
+        print(f"\nno such bench: {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    worst = 0
+    for name in names or BENCHES:
+        worst = max(worst, importlib.import_module(f"bench.{name}").main(flags))
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
