@@ -1,0 +1,175 @@
+"""What gps_unit can be told; everything it can find out by itself has no key here."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from settings import load, setting
+from wire.topics import valid_unit
+
+__all__ = ["BUILD_DATE", "UnitConfig", "load_unit"]
+
+# No record of this firmware can be older than it; moved with each release.
+BUILD_DATE = date(2026, 11, 1)
+
+
+def _unit_name(name: str) -> str | None:
+    return None if valid_unit(name) else "lower case letters, digits and -, at most 31; bridge… and city… are reserved"
+
+
+def _readable(path: Path) -> str | None:
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return f"a file this user can read ({error.strerror})"
+
+
+def _not_before(written: object) -> date | None:
+    if written == "none":
+        return None
+    if isinstance(written, datetime) or not isinstance(written, date):
+        raise ValueError(written)
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Who this box is."""
+
+    id: str = setting(
+        "name of the box; the CN of its certificate", check=_unit_name, wanted='a name in quotes, e.g. "amb-017"'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the centre is and how this box proves who it is (mutual TLS always)."""
+
+    host: str = setting("host name of the broker, as its certificate says it")
+    port: int = setting(
+        "TCP port of the broker", at_least=1, at_most=65535, default=8883, reason="MQTT over TLS (IANA)"
+    )
+    ca_path: Path = setting("certificate of the authority, PEM", check=_readable)
+    certificate_path: Path = setting("this box's certificate, PEM", check=_readable)
+    key_path: Path = setting("this box's private key, PEM; it never leaves the box", check=_readable)
+    keepalive_s: int = setting(
+        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=60,
+        reason="mobile operators drop an idle connection after some minutes; a ping costs about 130 bytes",
+    )  # fmt: skip
+    fleet_units: int = setting(
+        "how many boxes share the broker: spreads reconnecting over 2 ms a box", unit="boxes", at_least=1,
+        at_most=1_000_000, default=3000, reason="a city's fleet; measured against reconnect storms",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFile:
+    """Where records wait until the centre has said they are stored."""
+
+    path: Path = setting(
+        "the outbox, one SQLite file",
+        default=Path("/var/lib/pantau/outbox.db"),
+        reason="on the card, survives power cuts",
+    )
+    limit_mb: int = setting(
+        "size on disk beyond which the oldest rows of least worth are given up", unit="MB", at_least=1,
+        at_most=1_000_000, default=1000, reason="about two years of a vehicle's tracks (1.2 MB a day)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentsFile:
+    """What the box remembers besides records: counters, desired configuration, the receiver's last good speed."""
+
+    path: Path = setting(
+        "the documents, one SQLite file", default=Path("/var/lib/pantau/documents.db"), reason="beside the outbox"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverPort:
+    """The GNSS receiver's port; speed and framing are found, and found again after a change of receiver."""
+
+    tty: Path = setting("the port, best by a name that stays: /dev/serial/by-id/…")
+    speed: int = setting(
+        "serial speed; 0 = find it", unit="bit/s", at_least=0, at_most=921600, default=0,
+        reason="found within seconds, and remembered",
+    )  # fmt: skip
+    not_before: date | None = setting(
+        "dates before this one are a receiver's week rollover, not the past", convert=_not_before, default=BUILD_DATE,
+        wanted='a date like 2026-11-01, or "none" for replayed logs', reason="this firmware's build date",
+    )  # fmt: skip
+
+    @property
+    def not_before_utc_ms(self) -> int | None:
+        """`not_before` as Unix ms, None when any date is taken."""
+        if self.not_before is None:
+            return None
+        return int(
+            datetime(self.not_before.year, self.not_before.month, self.not_before.day, tzinfo=UTC).timestamp() * 1000
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What becomes of the fixes: how many go into one record, how exact, and which are worth sending."""
+
+    interval_s: float = setting(
+        "one record holds the fixes of this time; also the most a power cut can lose", unit="s", at_least=1,
+        at_most=3600, default=10.0, reason="a publish costs about 135 bytes around its payload, a map wants news",
+    )  # fmt: skip
+    quantum: str = setting(
+        "how exact fixes are kept: all digits the receiver gave, or 1e-6 deg, 1 m, 0.1 m/s, 1 deg, 0.1 HDOP",
+        one_of=("receiver", "lossless"), default="receiver", reason="what a receiver can honestly know; 40 % fewer bytes",
+    )  # fmt: skip
+    tolerance_m: float = setting(
+        "fixes that a straight line between their neighbours tells this well are left out; 0 keeps every fix",
+        unit="m", at_least=0, at_most=1000, default=2.5, reason="about a receiver's own error; keeps one fix in five",
+    )  # fmt: skip
+    policy: bool = setting(
+        "leave out fixes of bad quality and impossible jumps, hold the position still while parked",
+        default=True, reason="a parked day is 0 m of track",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkShare:
+    """How much of the mobile link the backlog may use; live records do not wait for it."""
+
+    bulk_bytes_per_s: int = setting(
+        "backlog, on average", unit="bytes/s", at_least=100, at_most=100_000_000, default=16_000,
+        reason="drains a day in about a minute and leaves the link to others",
+    )  # fmt: skip
+    bulk_burst_bytes: int = setting(
+        "backlog, at once", unit="bytes", at_least=1024, at_most=100_000_000, default=32_000, reason="two bulk parcels",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where the running process keeps what need not survive a power cut."""
+
+    directory: Path = setting(
+        "the open interval waits here for its record; in memory (tmpfs), kept when the service restarts",
+        default=Path("/run/pantau"), reason="what systemd makes (RuntimeDirectory)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class UnitConfig:
+    """The whole file of a gps_unit."""
+
+    unit: Unit
+    broker: Broker
+    outbox: OutboxFile
+    documents: DocumentsFile
+    receiver: ReceiverPort
+    report: Report
+    uplink: UplinkShare
+    run: Run
+
+
+def load_unit(path: str | Path) -> UnitConfig:
+    """The file at `path`; raises ConfigError with every problem in it."""
+    return load(path, UnitConfig)

@@ -1,0 +1,109 @@
+"""Reading a configuration file: nothing is accepted by halves, and every problem is named in one go."""
+
+import math
+import tomllib
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any, TypeVar
+
+from settings.errors import ConfigError, Problem
+from settings.schema import Key, keys_of, tables_of
+
+Schema = TypeVar("Schema")
+
+
+def load(path: str | Path, schema: type[Schema]) -> Schema:
+    """The file at `path` as a `schema`; raises ConfigError with every problem. Relative paths start at the file."""
+    file = Path(path)
+    try:
+        document = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        wanted = f"a readable file ({error.strerror})"
+        raise ConfigError(str(file), [Problem(key="file", value=repr(str(file)), wanted=wanted)]) from error
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are
+        raise ConfigError(str(file), [Problem(key="file", value="not TOML", wanted=str(error))]) from error
+    return from_document(document, schema, name=str(file), folder=file.absolute().parent)
+
+
+def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, folder: Path) -> Schema:
+    """A parsed TOML document as a `schema`; `name` is how errors call it, `folder` where relative paths start."""
+    tables = tables_of(schema)
+    problems = [_unknown(table, document[table], list(tables), "table") for table in document if table not in tables]
+    values: dict[str, Any] = {}
+    for table, keys in tables.items():
+        written = document.get(table, {})
+        if isinstance(written, dict):
+            values[table] = _table(table, keys, written, folder, problems)
+        else:
+            problems.append(Problem(key=table, value=_shown(written), wanted=f"a table, written [{table}]"))
+    if problems:
+        raise ConfigError(name, problems)
+    return schema(**{table: tables[table](**value) for table, value in values.items()})
+
+
+def _table(table: str, schema: type, written: dict[str, Any], folder: Path, problems: list[Problem]) -> dict[str, Any]:
+    keys = keys_of(table, schema)
+    known = [key.name for key in keys]
+    for name in written:
+        if name not in known:
+            problems.append(_unknown(f"{table}.{name}", written[name], [f"{table}.{known}" for known in known], "key"))
+    values: dict[str, Any] = {}
+    for key in keys:
+        if key.name not in written:
+            if key.default is MISSING:
+                problems.append(Problem(key=key.path, value=None, wanted=f"{key.wanted} – {key.setting.text}"))
+            continue
+        try:
+            values[key.name] = _value(key, written[key.name], folder)
+        except ValueError as error:
+            problems.append(Problem(key=key.path, value=_shown(written[key.name]), wanted=f"must be {error}"))
+    return values
+
+
+def _value(key: Key, written: Any, folder: Path) -> Any:
+    """The value as its type; raises ValueError with the words for what would be right."""
+    what = key.setting
+    if what.convert is not None:
+        try:
+            return what.convert(written)
+        except (ValueError, TypeError) as error:
+            raise ValueError(key.wanted) from error
+    value = _typed(key, written, folder)
+    if what.one_of and value not in what.one_of:
+        raise ValueError(key.wanted)
+    if isinstance(value, int | float) and not isinstance(value, bool) and not _within(key, value):
+        raise ValueError(key.wanted)
+    if what.check is not None and (wrong := what.check(value)) is not None:
+        raise ValueError(f"{key.wanted}; {wrong}")
+    return value
+
+
+def _typed(key: Key, written: Any, folder: Path) -> Any:
+    if key.type is Path and isinstance(written, str) and written and "\0" not in written:
+        return folder / written
+    if key.type is float and isinstance(written, int) and not isinstance(written, bool) and abs(written) < 1 << 53:
+        return float(written)
+    if key.type is tuple and isinstance(written, list) and all(isinstance(item, str) for item in written):
+        return tuple(written)
+    if type(written) is not key.type:
+        raise ValueError(key.wanted)
+    return written
+
+
+def _within(key: Key, value: float) -> bool:
+    low, high = key.setting.at_least, key.setting.at_most
+    return math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+
+
+def _unknown(name: str, value: object, known: list[str], what: str) -> Problem:
+    from difflib import get_close_matches  # only a file with a mistake in it pays for this import
+
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the {what}s are {', '.join(known)}"
+    return Problem(key=name, value=_shown(value), wanted=f"not a {what} of this file; {hint}")
+
+
+def _shown(value: object) -> str:
+    """A value for a message, no longer than a line."""
+    shown = {True: "true", False: "false"}.get(value, repr(value)) if isinstance(value, bool) else repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
