@@ -1,0 +1,38 @@
+"""The suite's own arithmetic: if it could not tell a loss, its verdicts would be worth nothing."""
+
+from torture.account import Epoch, Opened, compare, due, restart_to_first_epoch_s
+
+
+def drive(n: int) -> list[Epoch]:
+    return [Epoch(utc_ms=1000 * i, first_byte_s=float(i), last_byte_s=i + 0.1) for i in range(n)]
+
+
+def test_an_epoch_is_due_when_the_next_one_began_200_ms_before_the_kill():
+    assert due(drive(5), [Opened(0.0, 3.19)]) == {0, 1000}
+    assert due(drive(5), [Opened(0.0, 3.2)]) == {0, 1000, 2000}
+
+
+def test_an_epoch_begun_before_the_port_was_open_is_not_due():
+    assert due(drive(5), [Opened(0.05, 10.0)]) == {1000, 2000, 3000}
+
+
+def test_an_epoch_that_spans_two_processes_is_not_due():
+    assert due(drive(4), [Opened(0.0, 1.5), Opened(1.6, 10.0)]) == {0, 2000}
+
+
+def test_a_missing_due_epoch_a_double_and_a_foreign_one_are_each_named():
+    verdict = compare(drive(5), [Opened(0.0, 99.0)], [0, 1000, 1000, 3000, 7777])
+    assert verdict.due_missing == (2000,)
+    assert verdict.twice == (1000,)
+    assert verdict.foreign == (7777,)
+    assert not verdict.holds
+
+
+def test_an_epoch_that_was_not_due_may_be_missing_and_is_counted_as_unobserved():
+    verdict = compare(drive(5), [Opened(0.0, 3.5)], [0, 1000, 2000])
+    assert verdict.holds
+    assert verdict.unobserved == 2
+
+
+def test_restart_is_measured_to_the_first_stored_epoch_begun_after_it():
+    assert restart_to_first_epoch_s([0.0, 2.5], drive(6), [0, 1000, 4000, 5000]) == [0.1, 4.1 - 2.5]
