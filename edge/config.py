@@ -106,9 +106,7 @@ class ReceiverPort:
         """`not_before` as Unix ms, None when any date is taken."""
         if self.not_before is None:
             return None
-        return int(
-            datetime(self.not_before.year, self.not_before.month, self.not_before.day, tzinfo=UTC).timestamp() * 1000
-        )
+        return int(datetime.combine(self.not_before, time(), UTC).timestamp()) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,8 @@ class Report:
     )  # fmt: skip
     quantum: str = setting(
         "how exact fixes are kept: all digits the receiver gave, or 1e-6 deg, 1 m, 0.1 m/s, 1 deg, 0.1 HDOP",
-        one_of=("receiver", "lossless"), default="receiver", reason="what a receiver can honestly know; 40 % fewer bytes",
+        one_of=("receiver", "lossless"), default="receiver",
+        reason="what a receiver can honestly know; 40 % fewer bytes",
     )  # fmt: skip
     tolerance_m: float = setting(
         "fixes that a straight line between their neighbours tells this well are left out; 0 keeps every fix",

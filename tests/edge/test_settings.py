@@ -123,8 +123,8 @@ def test_the_description_names_every_key_with_unit_default_and_reason() -> None:
         assert part in text
 
 
-_plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
-_any = _plain | st.lists(_plain, max_size=3) | st.dictionaries(st.text(max_size=6), _plain, max_size=3)
+_plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab\x00é", max_size=8) | st.dates()
+_any = _plain | st.lists(_plain, max_size=3) | st.dictionaries(st.text("ab\x00é", max_size=6), _plain, max_size=3)
 _names = st.sampled_from([*Pump.__slots__, "other", ""])
 
 
