@@ -1,1 +1,1 @@
-"""The centre: Mosquitto's configuration, the bridge that stores and receipts, the publisher of the clean topics."""
+"""The centre: bridge, store, publisher, ledger and assets."""

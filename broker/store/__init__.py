@@ -1,0 +1,133 @@
+"""The central store: the committed log and what derives from it. One interface, SQLite embedded by default."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, Self
+from urllib.parse import unquote, urlsplit
+
+from broker.assets import Assignment
+from broker.ledger import Account
+from broker.store.values import (
+    FUTURE,
+    UNDECODED,
+    UNKNOWN_KIND,
+    Arrival,
+    LogEntry,
+    Outcome,
+    Purged,
+    StoreInUse,
+    StoreUnavailable,
+    StoreVersion,
+)
+from wire.errors import PantauError
+
+__all__ = [
+    "FUTURE",
+    "UNDECODED",
+    "UNKNOWN_KIND",
+    "Account",
+    "Arrival",
+    "Assignment",
+    "LogEntry",
+    "Outcome",
+    "Purged",
+    "Store",
+    "StoreAddress",
+    "StoreInUse",
+    "StoreUnavailable",
+    "StoreVersion",
+    "open_store",
+]
+
+
+class StoreAddress(PantauError, ValueError):  # noqa: N818
+    """The URL names no kind of store this pantau knows."""
+
+
+class Store(Protocol):
+    """One connection to the central store; used by one thread at a time.
+
+    Every method raises StoreUnavailable when the disk does not answer well: nothing has changed then, call again.
+    Only the one process that opened it with writer=True may commit(); all else may run beside it.
+    """
+
+    @property
+    def store_id(self) -> int:
+        """Identity of this store: 32 bit, random, never 0."""
+
+    def commit(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        """Store each arrival exactly once, in one transaction; durable when it returns. One outcome for each."""
+
+    def high_seq(self, unit: str, outbox_id: int) -> int:
+        """The highest seq stored of that outbox, 0 when there is none."""
+
+    def read_log(self, after_log_id: int, limit: int) -> list[LogEntry]:
+        """Up to limit entries with a greater log_id, in log order (purged records are no longer in it)."""
+
+    def last_log_id(self) -> int:
+        """The greatest log_id given so far, 0 when there is none."""
+
+    def wait(self, after_log_id: int, timeout_s: float) -> bool:
+        """Whether there are entries after after_log_id; waits up to timeout_s for them, notices within 5 ms."""
+
+    def cursor(self, name: str) -> int:
+        """The log_id a reader of the log has set under its name, 0 when it never did."""
+
+    def set_cursor(self, name: str, log_id: int) -> None:
+        """Remember how far a reader got; after a power cut it may be an older one, never a newer."""
+
+    def newest_track(self, agency: str, asset: str) -> LogEntry | None:
+        """The asset's track entry with the latest UTC (dated, readable, not in the future)."""
+
+    def newest_tracks(self, now_utc_ms: int) -> list[LogEntry]:
+        """newest_track of every name that holds now: what the retained states are made from."""
+
+    def ended_names(self, now_utc_ms: int) -> list[tuple[str, str]]:
+        """(agency, asset) of names that records were published under and no unit serves now."""
+
+    def assignments(self) -> list[Assignment]:
+        """The assignments in force."""
+
+    def set_assignments(self, assignments: Sequence[Assignment]) -> int:
+        """Replace all assignments; records whose name changes get a correction. Returns how many did."""
+
+    def rows(
+        self,
+        *,
+        unit: str | None = None,
+        asset: str | None = None,
+        from_utc_ms: int | None = None,
+        to_utc_ms: int | None = None,
+    ) -> Iterator[LogEntry]:
+        """Current entries of a unit or asset that touch from..to (to exclusive), by utc_ms, undated ones last."""
+
+    def rows_after(self, log_id: int, *, unit: str | None = None, asset: str | None = None) -> Iterator[LogEntry]:
+        """The same in log order, of entries after log_id that no later correction has replaced."""
+
+    def ledger(self) -> list[Account]:
+        """The balance of every outbox, by unit and first arrival."""
+
+    def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
+        """Delete records of days before that instant's UTC day, for good; small transactions, commits go on between."""
+
+    def rederive(self) -> tuple[int, int]:
+        """Read undecoded bodies again: (now readable, still not); each that now reads gets a correction."""
+
+    def close(self) -> None:
+        """Let go of the file and of the writer's lock."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def open_store(url: str, *, writer: bool = False) -> Store:
+    """Open `sqlite:///path` (three slashes relative, four absolute).
+
+    writer=True creates and migrates it and holds the writer's lock; raises StoreInUse when another process has it.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+        from broker.store.sqlite import SqliteStore
+
+        return SqliteStore(unquote(parts.path[1:]), writer=writer)
+    raise StoreAddress(f"store {url!r}: wanted sqlite:///relative/path or sqlite:////absolute/path")
