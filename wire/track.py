@@ -1,7 +1,7 @@
 """A Track's bytes as columns of base units, at the centre: the official library parses, accumulate adds up."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import TypeVar
 
@@ -29,9 +29,8 @@ from wire.errors import PeerViolation
 M = TypeVar("M", bound=Message)
 Column = list[int | None]
 
-_OWN_FIELDS = ("time", "lat", "lon", "alt", "speed", "course", "hdop", "sats")
-_ALWAYS = (TIME, LAT, LON)
-_JOINED = (1 << COLUMNS) - 1  # the bits of Track.layout that say which columns stand in joined
+_NAMES = ("time", "lat", "lon", "alt", "speed", "course", "hdop", "sats")
+_SPARSE = range(ALT, COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,85 +68,105 @@ def decode_track(body: bytes) -> Track:
     count = message.count
     if not 1 <= count <= MAX_FIXES:
         raise PeerViolation(f"a track of {count} fixes")
-    layout = message.layout
-    shift = 0 if message.boot_id else EPOCH_MS
-    lacking = _lacking(message, count) if message.missing else {}
-    columns = []
-    for column, steps in enumerate(_steps(message, count)):
-        absent = lacking.get(column, ())
-        values = _values(column, steps, count - len(absent), layout, shift)
-        columns.append(_scattered(values, absent, count) if absent else values or [None] * count)
+    joined_columns, quanta = _layout(message.layout)
+    steps = _steps(message, joined_columns, count)
+    boot_id = message.boot_id or None
+    shift = 0 if boot_id else EPOCH_MS
+    absent = _absent(message, joined_columns, count) if message.missing else {}
+    alt, speed, course, hdop, sats = [
+        _sparse(column, steps[column], count, quanta[column], absent.get(column)) for column in _SPARSE
+    ]
     return Track(
-        *columns,
-        boot_id=message.boot_id or None,
-        estimated=_estimated(message, count),
-        observed=message.observed or count,
-        parked=message.parked,
+        _values(TIME, steps[TIME], count, quanta[TIME], shift),
+        _values(LAT, steps[LAT], count, quanta[LAT]),
+        _values(LON, steps[LON], count, quanta[LON]),
+        alt,
+        speed,
+        course,
+        hdop,
+        sats,
+        boot_id,
+        _estimated(message, count),
+        message.observed or count,
+        message.parked,
     )
 
 
-def _steps(message: records_pb2.Track, count: int) -> Iterator[list[int]]:
+@lru_cache(maxsize=1024)
+def _layout(layout: int) -> tuple[list[int], list[int]]:
+    """Which columns stand in joined, and every column's quantum in base units."""
+    joined = [column for column in range(COLUMNS) if layout >> column & 1]
+    return joined, [10 ** scale_exponent(layout, column) for column in range(COLUMNS)]
+
+
+def _steps(message: records_pb2.Track, joined_columns: list[int], count: int) -> list[list[int]]:
     """The differences of each column, wherever they stand."""
-    layout = message.layout
+    steps = [
+        message.time[:],
+        message.lat[:],
+        message.lon[:],
+        message.alt[:],
+        message.speed[:],
+        message.course[:],
+        message.hdop[:],
+        message.sats[:],
+    ]
     joined = message.joined[:]
-    if len(joined) != count * (layout & _JOINED).bit_count():
+    if len(joined) != count * len(joined_columns):
         raise PeerViolation("joined columns do not fit their count")
     at = 0
-    for column, name in enumerate(_OWN_FIELDS):
-        steps = getattr(message, name)[:]
-        if layout >> column & 1:
-            if steps:
-                raise PeerViolation(f"{name} stands twice")
-            steps = joined[at : at + count]
-            at += count
-        yield steps
+    for column in joined_columns:
+        if steps[column]:
+            raise PeerViolation(f"{_NAMES[column]} stands twice")
+        steps[column] = joined[at : at + count]
+        at += count
+    return steps
 
 
-def _values(column: int, steps: list[int], count: int, layout: int, shift: int) -> list[int]:
-    """The `count` values whose differences `steps` are, in base units; empty when the column is absent."""
-    name = _OWN_FIELDS[column]
-    if not steps:
-        if column in _ALWAYS:
-            raise PeerViolation(f"a track without {name}")
-        return steps
-    if len(steps) > count:
-        raise PeerViolation(f"{name} has more values than fixes")
-    steps += [0] * (count - len(steps))
+def _values(column: int, steps: list[int], count: int, quantum: int, shift: int = 0) -> list[int]:
+    """The `count` values whose differences `steps` are, in base units, within the column's limits."""
+    short = count - len(steps)
+    if short:
+        if short < 0 or not steps:
+            raise PeerViolation(f"{_NAMES[column]}: {len(steps)} values for {count} fixes")
+        steps += [0] * short
     if column in TWICE:
-        steps[1:] = accumulate(steps[1:])
-    values = list(accumulate(steps))
-    quantum = 10 ** scale_exponent(layout, column)
-    if column == TIME:
-        values = [value * quantum + shift for value in values]
-    elif column == COURSE:
+        first = steps.pop(0)
+        values = list(accumulate(accumulate(steps), initial=first))
+    else:
+        values = list(accumulate(steps))
+    if column == COURSE:
         turn = FULL_TURN_CDEG // quantum
-        values = [value % turn * quantum for value in values]
-    elif quantum > 1:
-        values = [value * quantum for value in values]
+        return [value % turn * quantum for value in values]
+    if quantum > 1 or shift:
+        values = [value * quantum + shift for value in values]
     if min(values) < LOWEST[column] or max(values) > HIGHEST[column]:
-        raise PeerViolation(f"{name} beyond its limits")
+        raise PeerViolation(f"{_NAMES[column]} beyond its limits")
     return values
 
 
-def _lacking(message: records_pb2.Track, count: int) -> dict[int, set[int]]:
-    """Column by column, the indexes of fixes that lack it."""
+def _sparse(column: int, steps: list[int], count: int, quantum: int, absent: set[int] | None) -> Column:
+    """The values of a column that some fixes or all may lack."""
+    if absent is not None:
+        present = iter(_values(column, steps, count - len(absent), quantum))
+        return [None if index in absent else next(present) for index in range(count)]
+    if not steps:
+        return [None] * count
+    return [*_values(column, steps, count, quantum)]
+
+
+def _absent(message: records_pb2.Track, joined_columns: list[int], count: int) -> dict[int, set[int]]:
+    """Column by column, the indexes of the fixes that lack it."""
     out: dict[int, set[int]] = {}
     for missing in message.missing:
         column = missing.column - FIRST_FIELD
         bits = int.from_bytes(missing.bitmap, "little")
-        if not ALT <= column < COLUMNS or column in out or message.layout >> column & 1:
+        if column not in _SPARSE or column in joined_columns or column in out:
             raise PeerViolation("missing: no column, or one that has all")
         if bits.bit_length() > count or not 0 < bits.bit_count() < count:
             raise PeerViolation("missing: does not fit the count")
         out[column] = {index for index in range(count) if bits >> index & 1}
     return out
-
-
-def _scattered(values: list[int], absent: set[int], count: int) -> Column:
-    if not values:
-        raise PeerViolation("missing: a column without any value")
-    present = iter(values)
-    return [None if index in absent else next(present) for index in range(count)]
 
 
 def _estimated(message: records_pb2.Track, count: int) -> list[int]:
