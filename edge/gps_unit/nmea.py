@@ -1,0 +1,85 @@
+"""Bytes from a receiver to checked NMEA 0183 sentences. Pure: no I/O, never raises."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import reduce
+from operator import xor
+from re import compile as pattern
+
+# NMEA 0183 allows 82 characters; real receivers send more (unicore-um621 and $PASHR about 120, 13-satellite
+# GNS of NMEA 4.11 about 110). Twice the longest we saw, and the bound of the framer's memory.
+LONGEST_SENTENCE = 255
+
+# What may stand between `$` and `*`: printable ASCII but the three marks `$ ! *` (NMEA 0183 v4.11 §5.1 reserves them;
+# `!` starts an AIS sentence). The next `$` therefore always starts anew, however much of the last one was lost.
+_BODY = pattern(rb"[\x20\x22\x23\x25-\x29\x2b-\x7e]*")
+_ADDRESS = pattern(rb"([A-OQ-Z][A-Z])([A-Z]{3}),")  # talker and sentence; P starts a maker's own sentence
+_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence whose checksum held. `talker` is empty and `kind` the whole address for a maker's own sentence."""
+
+    talker: str
+    kind: str
+    text: str  # from `$` to the last digit of the checksum
+
+
+class Framer:
+    """Cuts a byte stream into checked sentences, whatever else is in it: UBX, RTCM, SiRF binary, banners, prefixes.
+
+    How the bytes are cut into chunks makes no difference. What is not a sentence is skipped; what began as one
+    and failed is counted in `rejected`: bad_checksum, no_checksum, cut_short, too_long.
+    """
+
+    def __init__(self) -> None:
+        self.rejected: Counter[str] = Counter()
+        self._held = b""  # from the last `$` whose sentence is not complete yet; at most LONGEST_SENTENCE bytes
+
+    def feed(self, chunk: bytes) -> list[Sentence]:
+        """Return the sentences that are complete now, in order."""
+        stream = self._held + chunk
+        sentences: list[Sentence] = []
+        start = stream.find(b"$")
+        while start >= 0:
+            end = self._sentence(stream, start, sentences)
+            if end is None:
+                break
+            start = stream.find(b"$", end)
+        self._held = stream[start:] if start >= 0 else b""
+        return sentences
+
+    def _sentence(self, stream: bytes, start: int, found: list[Sentence]) -> int | None:
+        """Judge the sentence that starts at `start`; return where to go on looking, None when bytes are missing."""
+        limit = start + LONGEST_SENTENCE
+        match = _BODY.match(stream, start + 1, limit)
+        end = match.end() if match else start + 1
+        if end == limit:
+            return self._reject("too_long", stream, start, end)
+        if end == len(stream):
+            return None
+        if stream[end] != ord("*"):
+            return self._reject("no_checksum" if stream[end] in b"\r\n" else "cut_short", stream, start, end)
+        if len(stream) < end + 3 and all(digit in _HEX_DIGITS for digit in stream[end + 1 :]):
+            return None
+        digits = stream[end + 1 : end + 3]
+        if not all(digit in _HEX_DIGITS for digit in digits):
+            return self._reject("no_checksum", stream, start, end + 1)
+        if reduce(xor, stream[start + 1 : end], 0) != int(digits, 16):
+            return self._reject("bad_checksum", stream, start, end + 3)
+        found.append(_as_sentence(stream[start : end + 3].decode("ascii")))
+        return end + 3
+
+    def _reject(self, reason: str, stream: bytes, start: int, end: int) -> int:
+        # A `$` inside binary is no sentence that failed: only what has a talker's or a maker's address is counted.
+        if _ADDRESS.match(stream, start + 1) or stream[start + 1 : start + 2] == b"P":
+            self.rejected[reason] += 1
+        return end
+
+
+def _as_sentence(text: str) -> Sentence:
+    address = text[1 : text.index("*")].split(",", 1)[0]
+    if len(address) == 5 and address[0] != "P":
+        return Sentence(address[:2], address[2:], text)
+    return Sentence("", address, text)
