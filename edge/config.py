@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+from edge.clock import BUILT_UTC_MS
 from settings import load, setting
 from wire.topics import valid_unit
 
 __all__ = ["BUILD_DATE", "UnitConfig", "load_unit"]
 
-# No record of this firmware can be older than it; moved with each release.
-BUILD_DATE = date(2026, 11, 1)
+BUILD_DATE = datetime.fromtimestamp(BUILT_UTC_MS // 1000, UTC).date()
 
 
 def _unit_name(name: str) -> str | None:

@@ -1,0 +1,195 @@
+"""The open interval: fixes that wait in memory (tmpfs) for their record, so that a killed process loses none.
+
+The file is a head with the interval's number, then one frame a fix. `outbox.append(interval=number)` commits the
+number with the record, so a leftover whose number the outbox knows is in it already, and is dropped.
+"""
+
+import json
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from errno import ENOSPC
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.gps_unit.fix import Fix, backfill_dates
+
+log = logging.getLogger(__name__)
+
+# One record's fixes: about 6 kB lossless, well below a bulk parcel (16 kB); ten minutes at 1 Hz.
+MOST_IN_A_RECORD = 600
+# What may wait while the outbox takes nothing (a dying card): two hours at 1 Hz, about 3 MB of memory.
+MOST_WAITING = 7200
+
+_FRAME = struct.Struct("<HI")  # length and CRC-32 of the payload
+_values = attrgetter(*(field.name for field in fields(Fix)))
+_names = tuple(field.name for field in fields(Fix))
+_written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class Waiting(NamedTuple):
+    """A fix that waits for its record; `boot_id` names the boot its boottime counts from."""
+
+    fix: Fix
+    boot_id: int
+    parked: bool
+
+
+class OpenInterval:
+    """The fixes of the present report interval, in memory and in the file at `path`.
+
+    `committed` is the last number the outbox knows. A file that cannot be written is said once; the interval goes on
+    in memory alone.
+    """
+
+    def __init__(self, path: Path, committed: int) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._told = False
+        self.number, self.waiting = _leftover(path, committed)
+        self.dropped = 0
+        self._rewrite()
+
+    def add(self, waiting: Waiting) -> None:
+        """Take one more fix; it survives a kill when this returns."""
+        head = b"" if self.waiting else _frame(_written(self.number))
+        self.waiting.append(waiting)
+        if len(self.waiting) > MOST_WAITING:
+            self._drop_oldest()
+        else:
+            self._write(head + _frame(_packed(waiting)))
+
+    def committed(self, count: int) -> None:
+        """The first `count` fixes are in the outbox, with this interval's number: the rest gets the next one."""
+        self.number += 1
+        del self.waiting[:count]
+        self._rewrite()
+
+    def close(self) -> None:
+        """Give the file back; what is in it waits for the next start."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _drop_oldest(self) -> None:
+        # A tenth at a time: the file is rewritten for it.
+        count = MOST_WAITING // 10
+        self.dropped += count
+        del self.waiting[:count]
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Make the file hold exactly what waits."""
+        beside = self._path.with_suffix(".new")
+        try:
+            if not self.waiting and self._file is not None:
+                os.ftruncate(self._file, 0)
+                return
+            self.close()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if self.waiting:
+                self._write(_frame(_written(self.number)) + b"".join(_frame(_packed(each)) for each in self.waiting))
+            beside.replace(self._path)
+        except OSError as error:
+            self._unwritable(error)
+
+    def _write(self, frames: bytes) -> None:
+        if self._file is None:
+            return
+        try:
+            if os.write(self._file, frames) < len(frames):
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+        except OSError as error:
+            self._unwritable(error)
+        else:
+            self._told = False
+
+    def _unwritable(self, error: OSError) -> None:
+        """Go on in memory alone until the next rewrite: after a torn frame nothing in the file could be read."""
+        if not self._told:
+            log.warning("the open interval is in memory only: %s", error)
+        self._told = True
+        self.close()
+
+
+def rows(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Date what can be dated, and cut into runs that one record can hold.
+
+    A run is all dated or all of one boot, all parked or none, its times rise, and it has at most MOST_IN_A_RECORD.
+    """
+    cut: list[list[Waiting]] = []
+    for each in _dated(waiting):
+        if not cut or len(cut[-1]) == MOST_IN_A_RECORD or not _together(cut[-1][-1], each):
+            cut.append([])
+        cut[-1].append(each)
+    return cut
+
+
+def _dated(waiting: Sequence[Waiting]) -> Iterator[Waiting]:
+    for _, boot in groupby(waiting, key=lambda each: each.boot_id):
+        same = list(boot)
+        for each, fix in zip(same, backfill_dates([each.fix for each in same]), strict=True):
+            yield each._replace(fix=fix)
+
+
+def _together(before: Waiting, after: Waiting) -> bool:
+    if before.parked != after.parked or (before.fix.utc_ms is None) != (after.fix.utc_ms is None):
+        return False
+    if before.fix.utc_ms is not None and after.fix.utc_ms is not None:
+        return before.fix.utc_ms < after.fix.utc_ms
+    return before.boot_id == after.boot_id and (before.fix.boottime_ms or 0) <= (after.fix.boottime_ms or 0)
+
+
+def _packed(waiting: Waiting) -> str:
+    return _written([waiting.boot_id, waiting.parked, *_values(waiting.fix)])
+
+
+def _frame(text: str) -> bytes:
+    payload = text.encode()
+    return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def _frames(content: bytes) -> Iterator[bytes]:
+    """Payloads until the end or the first frame that does not hold (a write that the kill tore)."""
+    at = 0
+    while len(content) - at >= _FRAME.size:
+        length, check = _FRAME.unpack_from(content, at)
+        payload = content[at + _FRAME.size : at + _FRAME.size + length]
+        if len(payload) < length or zlib.crc32(payload) != check:
+            return
+        yield payload
+        at += _FRAME.size + length
+
+
+def _leftover(path: Path, committed: int) -> tuple[int, list[Waiting]]:
+    """The number of the interval to go on with, and what of the file the outbox does not have yet."""
+    try:
+        frames = list(_frames(path.read_bytes()))
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("no open interval to go on with: %s", error)
+        return committed + 1, []
+    if not frames:
+        return committed + 1, []
+    try:
+        number = int(json.loads(frames[0]))
+        waiting = [_unpacked(json.loads(frame)) for frame in frames[1:]]
+    except (ValueError, TypeError) as error:  # another version's file: an update kept the directory
+        log.warning("the open interval is of another version and is given up: %s", error)
+        return committed + 1, []
+    # A record each number: those up to `committed` took the first runs of this file.
+    done = sum(len(row) for row in rows(waiting)[: max(0, committed - number + 1)])
+    return max(number, committed + 1), waiting[done:]
+
+
+def _unpacked(values: list[object]) -> Waiting:
+    boot_id, parked, *rest = values
+    if not isinstance(boot_id, int) or len(rest) != len(_names):
+        raise ValueError("fields differ")
+    return Waiting(Fix(**dict(zip(_names, rest, strict=True))), boot_id, bool(parked))  # type: ignore[arg-type]
