@@ -1,6 +1,6 @@
 """Many MQTT 3.1.1 clients in one process, with next to no cost of their own: the load must not be what is measured.
 
-Only what a unit does on the wire: CONNECT, SUBSCRIBE to its receipts, PUBLISH at QoS 0. Packet layout: MQTT 3.1.1 (OASIS),
+Only what a unit does on the wire: CONNECT, SUBSCRIBE to its receipts, PUBLISH at QoS 0. Layout: MQTT 3.1.1 (OASIS),
 section 3.
 """
 

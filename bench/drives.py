@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ def full_drives(*, least_fixes: int = 300) -> dict[str, list[Fix8]]:
     found = {}
     for path in sorted((folder() / "tracks").glob("*.csv")):
         fixes = read_track(path)
-        steps = sorted(b[0] - a[0] for a, b in zip(fixes, fixes[1:], strict=False))
+        steps = sorted(b[0] - a[0] for a, b in itertools.pairwise(fixes))
         whole = sum(1 for fix in fixes if None not in fix)
         if len(fixes) >= least_fixes and whole >= 0.9 * len(fixes) and 900 <= steps[len(steps) // 2] <= 1100:
             found[path.stem] = fixes
