@@ -113,8 +113,8 @@ def fix_times(entry: LogEntry, track: Track) -> Sequence[int | None]:
 
 
 def point(lat_e7: int | None, lon_e7: int | None) -> Json | None:
-    """A GeoJSON Point, or None when the position is not known."""
-    if lat_e7 is None or lon_e7 is None:
+    """A GeoJSON Point, or None when the position is not known, or not on this earth."""
+    if lat_e7 is None or lon_e7 is None or abs(lat_e7) > 90 * E7 or abs(lon_e7) > 180 * E7:
         return None
     return {"type": "Point", "coordinates": [lon_e7 / E7, lat_e7 / E7]}
 

@@ -1,0 +1,181 @@
+"""One log entry, one message: what consumers read is in its schema, whatever the record was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from entries import MONAS, NOON_MS, body_entry, event_entry, health_entry, track_entry
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from schemas import SCHEMAS, check
+
+from broker.clean import read_body, record_message, stream_of, utc_text
+from broker.store import FUTURE, UNDECODED, LogEntry
+from wire import encode
+from wire.columns import encode_track
+from wire.kinds import (
+    KIND_ANCHOR,
+    KIND_CAMERA,
+    KIND_NAMES,
+    KIND_REPORTED,
+    KIND_RESULT,
+    KIND_SNAPSHOT,
+    KIND_TOMBSTONE,
+    KIND_TRACK,
+)
+from wire.ranges import Ranges
+
+AT = (NOON_MS, 0, 0)
+
+
+def published(entry: LogEntry, prev_log_id: int | None = None) -> dict:
+    """The entry's message, held to its schema."""
+    body = read_body(entry)
+    message = record_message(entry, body, prev_log_id)
+    stream = stream_of(entry.kind, body)
+    assert message.topic == f"city/v1/{entry.agency}/{entry.asset}/{stream}"
+    assert message.qos == (1 if stream == "event" else 0)
+    assert not message.retain
+    return check(stream, message.payload)
+
+
+@pytest.mark.parametrize("name", ["state", "track", "event", "health"])
+def test_each_schema_is_a_json_schema(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+def test_the_streams_share_one_envelope() -> None:
+    track = SCHEMAS["track"]["properties"]
+    envelope = list(track)[: list(track).index("type")]
+    assert envelope[0] == "log_id"
+    for name in ("event", "health"):
+        assert {key: SCHEMAS[name]["properties"][key] for key in envelope} == {key: track[key] for key in envelope}
+
+
+def test_a_track_is_a_geojson_line_with_a_value_a_fix_in_every_column() -> None:
+    content = published(track_entry(NOON_MS, NOON_MS + 1_000, log_id=12), prev_log_id=11)
+    assert content["geometry"] == {"type": "LineString", "coordinates": [[106.8272, -6.1754], [106.8272001, -6.1754]]}
+    assert content["properties"] == {
+        "unix_ms": [NOON_MS, NOON_MS + 1_000],
+        "alt_m": [15.3, 15.3],
+        "speed_mps": [12.5, 12.5],
+        "course_deg": [90, 90],
+        "hdop": [0.9, 0.9],
+        "sats": [11, 11],
+        "estimated": [],
+        "parked": False,
+        "observed": 2,
+    }
+    assert (content["log_id"], content["prev_log_id"], content["revision"]) == (12, 11, 0)
+    assert content["utc"] == "2026-11-23T12:00:00.000Z"
+    assert content["stored_utc"] == "2026-11-23T12:00:09.000Z"
+
+
+def test_one_fix_is_a_point_and_unknown_is_null() -> None:
+    body = encode_track([(NOON_MS, *MONAS, None, None, None, None, None)], estimated=[0], parked=True, observed=10)
+    content = published(track_entry(NOON_MS, body=body))
+    assert content["geometry"] == {"type": "Point", "coordinates": [106.8272, -6.1754]}
+    assert content["properties"]["speed_mps"] == [None]
+    assert content["properties"]["sats"] == [None]
+    assert content["properties"]["estimated"] == [0]
+    assert content["properties"]["parked"] is True
+    assert content["properties"]["observed"] == 10
+
+
+def test_a_track_in_boot_time_gets_its_utc_from_the_store() -> None:
+    body = encode_track([(5_000, *MONAS, *[None] * 5), (6_500, *MONAS, *[None] * 5)], boot_id=99)
+    dated = track_entry(NOON_MS, body=body, utc_to_ms=NOON_MS + 1_500, time_doubt_s=4.0)
+    content = published(dated)
+    assert content["properties"]["unix_ms"] == [NOON_MS, NOON_MS + 1_500]
+    assert content["time_doubt_s"] == 4.0
+    undated = dated._replace(utc_ms=None, utc_to_ms=None, time_doubt_s=None)
+    content = published(undated)
+    assert content["properties"]["unix_ms"] == [None, None]
+    assert content["utc"] is None
+
+
+def test_an_event_says_what_happened_and_where() -> None:
+    content = published(event_entry(NOON_MS, "panic"))
+    assert content["name"] == "panic"
+    assert content["detail"] == {"input": "3"}
+    assert content["geometry"] == {"type": "Point", "coordinates": [106.8272, -6.1754]}
+    assert content["fix_age_s"] == 0
+
+
+def test_an_event_without_position_or_off_the_earth_has_none() -> None:
+    content = published(body_entry(1, encode.event(at=AT, name="ignition_on", fix_age_s=9)))
+    assert (content["geometry"], content["fix_age_s"]) == (None, None)
+    content = published(body_entry(1, encode.event(at=AT, name="panic", lat_e7=900_000_001, lon_e7=0)))
+    assert content["geometry"] is None
+
+
+def test_health_says_unknown_where_the_machine_does_not_tell() -> None:
+    content = published(health_entry(NOON_MS, rows=17))
+    assert (content["rows"], content["cpu_celsius"], content["undervoltage"]) == (17, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "name"),
+    [
+        (KIND_CAMERA, encode.camera(at=AT, camera="north", verdict="frozen"), "camera_verdict"),
+        (KIND_SNAPSHOT, encode.snapshot(at=AT, camera="north", media_type="image/jpeg", image=b"\xff\xd8"), "snapshot"),
+        (KIND_RESULT, encode.result(at=AT, command_id="c-1", ok=True), "command_result"),
+        (KIND_REPORTED, encode.reported(at=AT, version=3, json="{}"), "configuration_reported"),
+        (KIND_TOMBSTONE, encode.tombstone(at=AT, gone=[(7, Ranges([(3, 5), (9, 9)]), "shed")]), "rows_gone"),
+        (KIND_ANCHOR, encode.anchor(boot_id=1, boottime_ms=2, utc_ms=NOON_MS, source=1), "clock_anchored"),
+        (KIND_TRACK, b"\xff\xff", "undecoded"),
+        (77, b"of a newer contract", "undecoded"),
+    ],
+)
+def test_whatever_is_neither_track_nor_health_comes_as_an_event(kind: int, body: bytes, name: str) -> None:
+    assert published(body_entry(kind, body))["name"] == name
+
+
+def test_a_picture_stays_in_the_store() -> None:
+    body = encode.snapshot(at=AT, camera="north", media_type="image/jpeg", image=b"\xff\xd8" * 100)
+    assert published(body_entry(KIND_SNAPSHOT, body))["detail"]["bytes"] == 200
+
+
+def test_rows_that_are_gone_are_counted_by_outbox_and_reason() -> None:
+    body = encode.tombstone(at=AT, gone=[(7, Ranges([(3, 5), (9, 9)]), "shed")])
+    assert published(body_entry(KIND_TOMBSTONE, body))["detail"]["gone"] == [
+        {"outbox_id": 7, "reason": "shed", "rows": 4}
+    ]
+
+
+def test_what_the_store_marked_undecoded_stays_so_until_it_is_corrected() -> None:
+    entry = track_entry(NOON_MS, flags=UNDECODED)
+    assert published(entry)["name"] == "undecoded"
+    assert published(entry._replace(log_id=9, revision=1, flags=0))["revision"] == 1
+
+
+def test_conflict_and_future_are_said() -> None:
+    content = published(track_entry(NOON_MS, conflict=2, flags=FUTURE))
+    assert (content["conflict"], content["future"]) == (2, True)
+
+
+@given(
+    kind=st.sampled_from([*KIND_NAMES, 9, 200]),
+    body=st.binary(max_size=200),
+    utc_ms=st.none() | st.integers(-(2**63), 2**63 - 1),
+    flags=st.integers(0, 63),
+)
+def test_no_body_can_stop_the_log(kind: int, body: bytes, utc_ms: int | None, flags: int) -> None:
+    published(body_entry(kind, body, utc_ms=utc_ms, flags=flags))
+
+
+@given(unix_ms=st.integers(0, 253_402_300_799_999))
+def test_a_time_as_text_is_that_time(unix_ms: int) -> None:
+    from datetime import datetime
+
+    text = utc_text(unix_ms)
+    assert text is not None
+    assert round(datetime.fromisoformat(text).timestamp() * 1_000) == unix_ms
+    assert len(text) == len("2026-11-23T12:00:00.000Z")
+
+
+def test_a_message_is_plain_json() -> None:
+    entry = track_entry(NOON_MS)
+    assert isinstance(json.loads(record_message(entry, read_body(entry), None).payload), dict)
