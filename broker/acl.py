@@ -48,8 +48,8 @@ def receipts_name(bridge: str) -> str:
 
 def render_acl(roles: Roles) -> str:
     """The whole access list; whatever it does not grant is refused."""
-    blocks = [_bridge(roles.bridge), _receipts(roles.bridge), _publisher(roles.publisher)]
-    blocks += [_consumer(consumer) for consumer in roles.consumers]
+    blocks: list[list[str]] = [_bridge(roles.bridge), _receipts(roles.bridge), _publisher(roles.publisher)]
+    blocks += [list(_consumer(consumer)) for consumer in roles.consumers]
     lines = ["# Rendered by pantau from the centre's configuration: a change here is lost at the next start."]
     for block in blocks:
         lines += ["", *block]

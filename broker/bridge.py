@@ -1,0 +1,193 @@
+"""The bridge: parcels from the broker into the store, receipts back; presence, desired configuration and commands.
+
+Threads: the network thread of each of two connections (one always reads and only queues, one writes receipts), the
+committer, and the desk (main), which does everything that is not a parcel and never waits for the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from broker.bridge_state import BridgeState
+from broker.committer import Committer
+from broker.desk import Desk, DownConnected, Note, Notice, ReaderConnected
+from broker.downlink import Downlink
+from broker.lanes import Lanes, Queued
+from broker.mqtt import Endpoint, Link
+from broker.receipts import Receipts
+from broker.store import Store
+from settings import EXIT_CONFIG
+from wire.topics import bridge_state
+
+log = logging.getLogger(__name__)
+
+# Everything a unit publishes, and what bridges say of themselves. QoS 0 for parcels: the receipt is the only
+# acknowledgement that counts.
+SUBSCRIPTIONS: Final = (
+    ("pantau/v1/+/up", 0),
+    ("pantau/v1/+/bulk", 0),
+    ("pantau/v1/+/birth", 1),
+    ("pantau/v1/bridge/+/state", 1),
+)
+EXIT_CLEAN: Final = 0
+EXIT_FAILED: Final = 1
+NOTES_LIMIT: Final = 50_000  # births of two big cities at once; more are dropped and counted
+NOTICE_LIMIT_BYTES: Final = 4096
+JOIN_S: Final = 4.0  # of the 5 s a stop may take
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeSettings:
+    """What a bridge needs to know; `reader` and `receipts` are two certificates."""
+
+    name: str
+    reader: Endpoint
+    receipts: Endpoint
+    presence_path: Path
+    downlink_path: Path
+
+
+class Bridge:
+    """One bridge; `run` returns its exit code. `open_store` is called in the committing thread."""
+
+    def __init__(
+        self, settings: BridgeSettings, open_store: Callable[[], Store], *, receipts: Receipts | None = None
+    ) -> None:
+        self._settings = settings
+        self._stop = threading.Event()
+        self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
+        self._notes_dropped = 0
+        self._lanes = Lanes()
+        self._down = Link(
+            settings.receipts, f"{settings.name}-receipts", connected=lambda: self._notes.put(DownConnected())
+        )
+        self._store_ids: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._committer = Committer(
+            self._lanes, open_store, self._down.publish, self._notes.put, opened=self._store_ids.put, receipts=receipts
+        )
+        self._failures: list[BaseException] = []
+
+    def stop(self) -> None:
+        """Finish the running commit, send the receipts owed, say offline; `run` returns within 5 s."""
+        self._stop.set()
+        self._committer.woken.set()
+
+    def run(self) -> int:
+        """Until `stop`, until a thread fails, or until another bridge with another store turns out to live."""
+        committing = self._thread("committer", lambda: self._committer.run(self._stop))
+        store_id = self._wait_for_store()
+        if store_id is None:
+            self._join([committing])
+            return self._exit_code()
+        mine = BridgeState(online=True, session=int(time.time() * 1000), store_id=store_id)
+        reader = self._reader(mine)
+        reading, receipting = self._thread("reader", reader.run), self._thread("receipts", self._down.run)
+        try:
+            yields = self._desk(mine, reader)
+        finally:
+            self.stop()
+            self._join([committing])
+            reader.publish(bridge_state(self._settings.name), replace(mine, online=False).encode(), qos=1, retain=True)
+            for link in (reader, self._down):
+                link.close()
+            self._join([reading, receipting], at_last=[reader.break_off, self._down.break_off])
+        return EXIT_CONFIG if yields else self._exit_code()
+
+    def _reader(self, mine: BridgeState) -> Link:
+        return Link(
+            self._settings.reader,
+            self._settings.name,
+            subscriptions=SUBSCRIPTIONS,
+            received=self._received,
+            connected=lambda: self._notes.put(ReaderConnected()),
+            will=(bridge_state(self._settings.name), replace(mine, online=False).encode()),
+        )
+
+    def _received(self, topic: str, payload: bytes, retained: bool) -> None:
+        """On the network thread, for every publish: only queue it (paho itself takes 20 us a message already)."""
+        if topic.endswith("/up"):
+            self._lanes.live.put(Queued(topic, payload, time.monotonic()))
+        elif topic.endswith("/bulk"):
+            self._lanes.bulk.put(Queued(topic, payload, time.monotonic()))
+        elif self._notes.qsize() < NOTES_LIMIT and len(payload) <= NOTICE_LIMIT_BYTES:
+            self._notes.put(Notice(topic, payload, retained))
+            return
+        else:
+            self._notes_dropped += 1
+            return
+        if not self._committer.woken.is_set():
+            self._committer.woken.set()
+
+    def _wait_for_store(self) -> int | None:
+        """The store's identity; nothing is said to anybody before there is a store."""
+        while not self._stop.is_set():
+            try:
+                return self._store_ids.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        return None
+
+    def _desk(self, mine: BridgeState, reader: Link) -> bool:
+        topic, state = bridge_state(self._settings.name), mine.encode()
+
+        def publish_state() -> None:
+            reader.publish(topic, state, qos=1, retain=True)
+
+        with Downlink(self._settings.downlink_path) as downlink:
+            desk = Desk(
+                mine,
+                self._settings.name,
+                self._notes,
+                send=self._down.publish,
+                publish_state=publish_state,
+                presence_path=self._settings.presence_path,
+                downlink=downlink,
+                counters=self.counters,
+            )
+            return desk.run(self._stop)
+
+    def counters(self) -> dict[str, int]:
+        """What was counted so far, by reason; callable from any thread."""
+        dropped = {
+            "dropped_live": self._lanes.live.dropped,
+            "dropped_bulk": self._lanes.bulk.dropped,
+            "dropped_notices": self._notes_dropped,
+        }
+        return {**self._committer.counters, **dropped}
+
+    def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                run()
+            except BaseException as error:
+                self._failures.append(error)
+                log.exception("%s failed", name)
+                raise
+            finally:
+                self.stop()  # the first to end stops the rest
+
+        thread = threading.Thread(target=guarded, name=f"bridge-{name}")
+        thread.start()
+        return thread
+
+    def _join(self, threads: list[threading.Thread], *, at_last: Sequence[Callable[[], None]] = ()) -> None:
+        deadline_s = time.monotonic() + JOIN_S / 2
+        for thread in threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        for act in at_last:
+            act()
+        for thread in threads:
+            thread.join(1.0 if at_last else 0.0)
+            if thread.is_alive():
+                log.error("%s does not end", thread.name)
+                self._failures.append(TimeoutError(thread.name))
+
+    def _exit_code(self) -> int:
+        return EXIT_FAILED if self._failures else EXIT_CLEAN

@@ -1,0 +1,254 @@
+"""The bridge's committing thread: parcels → one transaction → receipts, again and again.
+
+Group commit without a timer: the next transaction takes what came during the last. A receipt goes out only after the
+commit that stored its rows has returned.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from broker.lanes import Cost, Lanes, Numbers, Queued, Spent
+from broker.presence import Heard
+from broker.receipts import Gathered, Key, Receipts
+from broker.store import Arrival, Outcome, Store, StoreUnavailable
+from wire.decode import Parcel, decode_parcel, encode_receipt
+from wire.errors import PeerViolation
+from wire.kinds import CLASS_ALARM, KIND_RESULT
+from wire.ranges import Ranges
+from wire.topics import parse_unit_topic, receipt
+
+log = logging.getLogger(__name__)
+
+IDLE_S: Final = 1.0  # the longest sleep of an idle committer
+# A store that is not there is asked again after this long, doubling; nothing is receipted meanwhile.
+FIRST_RETRY_S: Final = 0.1
+SLOWEST_RETRY_S: Final = 5.0
+# A commit of a few rows is all fixed cost (the disk's answer); it is left out of what a bulk byte costs.
+FEW_ROWS: Final = 3
+FIRST_FIXED_S: Final = 0.002
+_FIXED_WEIGHT: Final = 1 / 20
+
+Found = TypeVar("Found")
+
+
+class Send(Protocol):
+    """Publishes on the receipts connection; False when there is none."""
+
+    def __call__(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A command's result that is stored."""
+
+    unit: str
+    body: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """What one transaction stores, and what was said about it before."""
+
+    parcels: list[tuple[str, Parcel]] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    live: int = 0  # the first so many of the parcels came on the live lane
+    live_rows: int = 0
+    live_s: float = 0.0
+    bulk_s: float = 0.0
+    bulk_bytes: int = 0
+
+
+def reason(what: str, error: PeerViolation) -> str:
+    """The name of a counter: what is behind the colon is one case's detail, and would make counters without end."""
+    return f"{what}: {str(error).partition(':')[0]}"
+
+
+class Committer:
+    """Takes from `lanes`, stores, receipts through `send`; `told` gets presence and results and must only queue."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        open_store: Callable[[], Store],
+        send: Send,
+        told: Callable[[list[Heard] | Result], None],
+        *,
+        opened: Callable[[int], None] = lambda _store_id: None,
+        receipts: Receipts | None = None,
+    ) -> None:
+        self.lanes = lanes
+        self.woken = threading.Event()  # set by the network thread after it put something into a lane
+        self.counters: Counter[str] = Counter()
+        self._open_store = open_store
+        self._opened = opened
+        self._send = send
+        self._told = told
+        self._receipts = receipts or Receipts()
+        self._cost = Cost(time.monotonic())
+        self._numbers = Numbers()
+        self._fixed_s = FIRST_FIXED_S
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`: then the running commit is finished and every receipt owed is sent."""
+        store, _ = self._patiently(stop, self._open_store)
+        if store is None:
+            return
+        self._opened(store.store_id)
+        with store:
+            while not stop.is_set():
+                self._turn(store, stop)
+            self._send_receipts(store, self._receipts.all())
+
+    def _turn(self, store: Store, stop: threading.Event) -> None:
+        self.woken.clear()
+        live, bulk = self.lanes.take(self._cost)
+        if live or bulk:
+            group = self._read(live, bulk)
+            outcomes, took_s = self._patiently(stop, lambda: store.commit(group.arrivals))
+            if outcomes is not None:
+                self._settle(store, group, outcomes, took_s)
+        self._send_receipts(store, self._receipts.due(time.monotonic()))
+        if not self.lanes:
+            wait_s = self._receipts.wait_s(time.monotonic())
+            self.woken.wait(IDLE_S if wait_s is None else min(wait_s, IDLE_S))
+
+    def _patiently(self, stop: threading.Event, attempt: Callable[[], Found]) -> tuple[Found | None, float]:
+        """What `attempt` gives as soon as the store answers, and the seconds that took; None when stopped before."""
+        since_s, delay_s = time.monotonic(), FIRST_RETRY_S
+        while True:
+            started_s = time.monotonic()
+            try:
+                found = attempt()
+            except StoreUnavailable as error:
+                log.log(logging.WARNING if delay_s == FIRST_RETRY_S else logging.DEBUG, "store unavailable: %s", error)
+                self.counters["store_unavailable"] += 1
+            else:
+                if delay_s > FIRST_RETRY_S:
+                    log.info("store available again after %.1f s", started_s - since_s)
+                return found, time.monotonic() - started_s
+            if stop.wait(delay_s):
+                return None, 0.0
+            delay_s = min(2 * delay_s, SLOWEST_RETRY_S)
+
+    def _read(self, live: list[Queued], bulk: list[Queued]) -> Group:
+        """Decode what was taken; what breaks the contract is counted by reason and dropped."""
+        utc_less_mono_ms = time.time() * 1000 - time.monotonic() * 1000
+        group, started_s = Group(), time.monotonic()
+        for queued in live:
+            self._read_one(queued, group, utc_less_mono_ms)
+        group.live, group.live_rows = len(group.parcels), len(group.arrivals)
+        live_done_s = time.monotonic()
+        for queued in bulk:
+            self._read_one(queued, group, utc_less_mono_ms)
+        group.bulk_bytes = sum(len(queued.payload) for queued in bulk)
+        group.live_s, group.bulk_s = live_done_s - started_s, time.monotonic() - live_done_s
+        return group
+
+    def _read_one(self, queued: Queued, group: Group, utc_less_mono_ms: float) -> None:
+        named = parse_unit_topic(queued.topic)
+        if named is None:  # also what a certificate named bridge… or city… sends as if it were a unit
+            self.counters["refused_topic"] += 1
+            return
+        try:
+            parcel = decode_parcel(queued.payload)
+        except PeerViolation as error:
+            self.counters[reason("malformed", error)] += 1
+            return
+        unit, leaf = named
+        at_utc_ms = int(queued.at_mono_s * 1000 + utc_less_mono_ms)
+        outbox_id, session = parcel.outbox_id, parcel.session
+        boot_id, sent_ms = parcel.boot_id, parcel.sent_boottime_ms
+        group.parcels.append((unit, parcel))
+        group.heard.append(Heard(unit, session, outbox_id, parcel.waiting_bytes, leaf == "bulk", at_utc_ms))
+        group.arrivals += [
+            Arrival(unit, outbox_id, row.seq, row.cls, row.kind, row.body, at_utc_ms, session, boot_id, sent_ms)
+            for row in parcel.rows
+        ]
+
+    def _settle(self, store: Store, group: Group, outcomes: list[Outcome], took_s: float) -> None:
+        """The group is stored: note what each unit is to be told, send what is due, learn what it cost."""
+        started_s = time.monotonic()
+        after = iter(outcomes)
+        for index, (unit, parcel) in enumerate(group.parcels):
+            self._note(unit, parcel, [next(after) for _ in parcel.rows], bulk=index >= group.live)
+        self._told(group.heard)
+        self._send_receipts(store, self._receipts.due(started_s))
+        self._learn(group, len(outcomes), took_s, time.monotonic() - started_s)
+
+    def _note(self, unit: str, parcel: Parcel, outcomes: list[Outcome], *, bulk: bool) -> None:
+        now_s = time.monotonic()
+        checks = {row.seq: row.check for row in parcel.rows}
+        gathered = self._receipts.stored(unit, parcel.outbox_id, checks, now_mono_s=now_s)
+        at_once = bulk or self._receipts.greets(unit, parcel.session)
+        for row, outcome in zip(parcel.rows, outcomes, strict=True):
+            at_once = at_once or row.cls == CLASS_ALARM
+            if outcome & Outcome.CONFLICT:
+                gathered.new_outbox = at_once = True
+            if row.kind == KIND_RESULT and outcome & Outcome.STORED:
+                self._told(Result(unit=unit, body=row.body))
+            self._count(outcome)
+        if parcel.refused:
+            self.counters["refused_rows"] += len(parcel.refused)
+            gathered.refused.update(parcel.refused)
+            at_once = True
+        if parcel.waiting_bytes:
+            at_once = True
+            if gathered.bulk_after_ms is None:  # two asks in one group draw one number
+                gathered.bulk_after_ms = self._numbers.draw(parcel.waiting_bytes, now_mono_s=now_s, cost=self._cost)
+        if at_once:
+            self._receipts.hurry(unit, parcel.outbox_id)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.counters["rows"] += 1
+        if outcome & (Outcome.DUPLICATE | Outcome.CONFLICT | Outcome.UNDECODED | Outcome.FUTURE):
+            for flag in (Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.UNDECODED, Outcome.FUTURE):
+                if outcome & flag:
+                    self.counters[str(flag.name).lower()] += 1
+
+    def _send_receipts(self, store: Store, due: Iterable[tuple[Key, Gathered]]) -> None:
+        for (unit, outbox_id), gathered in due:
+            payload = encode_receipt(
+                outbox_id,
+                Ranges(gathered.ranges()),
+                gathered.range_checks(),
+                utc_ms=int(time.time() * 1000),
+                store_id=store.store_id,
+                bulk_after_ms=gathered.bulk_after_ms,
+                new_outbox=gathered.new_outbox,
+                high_seq=self._higher_seq(store, unit, outbox_id, gathered.highest_seq()),
+                refused=sorted(gathered.refused),
+            )
+            sent = self._send(receipt(unit), payload)
+            self.counters["receipts" if sent else "receipts_unsent"] += 1
+
+    def _higher_seq(self, store: Store, unit: str, outbox_id: int, named: int) -> int:
+        """The store's highest seq of the outbox when that is above what the receipt names, else 0 (not sent)."""
+        try:
+            high = store.high_seq(unit, outbox_id)
+        except StoreUnavailable:
+            return 0  # only a hint; the receipt itself is for what has been committed
+        return high if high > named else 0
+
+    def _learn(self, group: Group, rows: int, commit_s: float, receipts_s: float) -> None:
+        if rows and rows <= FEW_ROWS:
+            self._fixed_s += _FIXED_WEIGHT * (commit_s - self._fixed_s)
+        insert_s = max(commit_s - self._fixed_s, commit_s / 2)
+        live_of_rows = group.live_rows / rows if rows else 0.0
+        live_of_parcels = group.live / len(group.parcels) if group.parcels else 0.0
+        self._cost.spent(
+            Spent(
+                at_mono_s=time.monotonic(),
+                live_s=group.live_s + insert_s * live_of_rows + receipts_s * live_of_parcels,
+                live_parcels=group.live,
+                bulk_s=group.bulk_s + insert_s * (1 - live_of_rows) + receipts_s * (1 - live_of_parcels),
+                bulk_bytes=group.bulk_bytes,
+            )
+        )

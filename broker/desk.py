@@ -1,0 +1,197 @@
+"""Everything the bridge does that is not a parcel: presence, its own state topic, desired configuration, commands.
+
+It runs apart from the committer, so that a store that hangs delays no birth and no word to another bridge.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from broker.bridge_state import BridgeState, Verdict, judge, parse_state
+from broker.committer import Result, Send, reason
+from broker.downlink import Downlink
+from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
+from wire import records_pb2
+from wire.decode import decode_body
+from wire.errors import PeerViolation
+from wire.kinds import KIND_RESULT
+from wire.topics import bridge_state, command, desired, parse_unit_topic
+
+log = logging.getLogger(__name__)
+
+TURN_S: Final = 0.1
+DESIRED_A_TURN: Final = 50  # 500 retained documents a second after a connect: a city in 40 s, behind the receipts
+COMMANDS_EVERY_S: Final = 30.0
+PRESENCE_EVERY_S: Final = 2.0
+
+
+class Notice(NamedTuple):
+    """A publish that is no parcel, as it came."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class DownConnected(NamedTuple):
+    """The receipts connection stands (again): the broker has forgotten what was retained."""
+
+
+class ReaderConnected(NamedTuple):
+    """The reading connection stands (again): nobody there knows that this bridge lives."""
+
+
+Note = list[Heard] | Result | Notice | DownConnected | ReaderConnected
+
+
+class Desk:
+    """`run` returns True when this bridge must yield to another one that writes another store."""
+
+    def __init__(
+        self,
+        mine: BridgeState,
+        name: str,
+        notes: queue.SimpleQueue[Note],
+        *,
+        send: Send,
+        publish_state: Callable[[], None],
+        presence_path: Path,
+        downlink: Downlink,
+        counters: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._mine = mine
+        self._own_topic = bridge_state(name)
+        self._notes = notes
+        self._send = send
+        self._publish_state = publish_state
+        self._presence_path = presence_path
+        self._downlink = downlink
+        self._counters_of_all = counters
+        self.counters: Counter[str] = Counter()
+        self.register = Register(read_presence(presence_path)[0])
+        self._desired_change = 0
+        self._down_connected = False
+        self._downlink_fails = False
+        self._yields = False
+        self._commands_due_s = self._presence_due_s = 0.0
+
+    def run(self, stop: threading.Event) -> bool:
+        """Until `stop`, or until another bridge turns out to have been first."""
+        while not stop.is_set() and not self._yields:
+            self._take(TURN_S)
+            now_s = time.monotonic()
+            self._talk_down(now_s)
+            if now_s >= self._presence_due_s:
+                self._presence_due_s = now_s + PRESENCE_EVERY_S
+                self._write_presence()
+        self._write_presence()
+        return self._yields
+
+    def _take(self, wait_s: float) -> None:
+        """Work off what was noted, waiting up to `wait_s` for the first."""
+        try:
+            note = self._notes.get(timeout=wait_s)
+            for _ in range(self._notes.qsize() + 1):
+                self._read(note)
+                note = self._notes.get_nowait()
+        except queue.Empty:
+            return
+
+    def _read(self, note: Note) -> None:
+        match note:
+            case Result():
+                self._result(note)
+            case DownConnected():
+                self._down_connected, self._desired_change = True, 0
+            case ReaderConnected():
+                self._publish_state()
+            case Notice():
+                try:
+                    self._notice(note)
+                except PeerViolation as error:
+                    self.counters[reason("malformed", error)] += 1
+            case _:
+                for heard in note:
+                    self.register.heard(heard)
+
+    def _notice(self, notice: Notice) -> None:
+        if (named := parse_unit_topic(notice.topic)) is None:
+            self._bridge_spoke(notice)
+        elif notice.payload:  # an empty one ends a retained birth and says nothing
+            unit, birth = named[0], parse_birth(notice.payload)
+            if self.register.born(unit, birth, _utc_ms()) and birth.online:
+                self._send_commands(unit)
+
+    def _bridge_spoke(self, notice: Notice) -> None:
+        own_topic = notice.topic == self._own_topic
+        if own_topic and not notice.payload:
+            self._publish_state()
+            return
+        # The broker keeps nothing over a restart, and our own will ends what a predecessor said: what stands retained
+        # on our own topic in another's name was said by one that lives.
+        seen = parse_state(notice.payload)
+        match judge(seen, mine=self._mine, own_topic=own_topic, fresh=own_topic or not notice.retained):
+            case Verdict.YIELD:
+                log.error("another bridge with store %d was here first: %s", seen.store_id, notice.topic)
+                self._yields = True
+            case Verdict.REPUBLISH:
+                self._publish_state()
+            case Verdict.NOTHING:
+                return
+
+    def _result(self, result: Result) -> None:
+        body = decode_body(KIND_RESULT, result.body)
+        if isinstance(body, records_pb2.Result):
+            self._with_downlink(lambda downlink: downlink.finished(result.unit, body.command_id))
+
+    def _talk_down(self, now_s: float) -> None:
+        if not self._down_connected:
+            return
+        self._with_downlink(self._send_desired)
+        if now_s >= self._commands_due_s:
+            self._commands_due_s = now_s + COMMANDS_EVERY_S
+            self._send_commands(None)
+
+    def _send_desired(self, downlink: Downlink) -> None:
+        for document in downlink.desired_after(self._desired_change, DESIRED_A_TURN):
+            if not self._send(desired(document.unit), document.encode(), qos=1, retain=True):
+                self._down_connected = False  # the next connect starts over
+                return
+            self._desired_change = document.change
+
+    def _send_commands(self, unit: str | None) -> None:
+        def send_open(downlink: Downlink) -> None:
+            for one in downlink.open_commands(_utc_ms(), unit):
+                self._send(command(one.unit), one.encode())
+
+        self._with_downlink(send_open)
+
+    def _with_downlink(self, act: Callable[[Downlink], None]) -> None:
+        """Commands and configuration can wait: their file's trouble is said once and stops nothing."""
+        try:
+            act(self._downlink)
+            self._downlink_fails = False
+        except sqlite3.OperationalError as error:
+            log.log(logging.DEBUG if self._downlink_fails else logging.WARNING, "downlink file: %s", error)
+            self._downlink_fails = True
+
+    def _write_presence(self) -> None:
+        try:
+            write_presence(
+                self._presence_path, self.register.all(), {**self._counters_of_all(), **self.counters}, _utc_ms()
+            )
+        except OSError as error:
+            self.counters["presence_unwritten"] += 1
+            log.debug("presence: %s", error)
+
+
+def _utc_ms() -> int:
+    return int(time.time() * 1000)

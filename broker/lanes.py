@@ -1,0 +1,150 @@
+"""The bridge's queueing policy, pure: two bounded lanes, groups of 100 ms of work, and the numbers units draw.
+
+The rule, its parameters and the simulation behind them: docs/decisions (lanes and numbers). Lanes alone keep live
+positions on time under any backlog, numbers alone keep the data plan; both are needed, and then nothing else is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+GROUP_S: Final = 0.1  # work a transaction: longer makes live rows wait, shorter pays more commits
+LANE_S: Final = 2.0  # work the bulk lane may hold; more than a unit's patience would be resent anyway
+LANE_LIMIT_BYTES: Final = 32 * 1024 * 1024  # whatever the cost: a lane is memory of this process
+LANE_LEAST_BYTES: Final = 1024 * 1024  # a store that was just slow must not close the lane for good
+MESSAGE_BYTES: Final = 300  # what a queued message weighs beside its payload, so that empty ones are bounded too
+BULK_PARCEL_BYTES: Final = 16 * 1024  # the most one number is for
+FIRST_COST_S: Final = 0.5e-6  # seconds a bulk byte, 50 us a row of 100 B; four times off heals within seconds
+FIRST_LIVE_S: Final = 100e-6  # seconds a live parcel, before the first was timed
+COST_WEIGHT: Final = 1 / 20
+FULL_SHARE: Final = 0.97  # of the wall clock; the rest is commits
+LEAST_SHARE: Final = 0.1  # what bulk gets even when live alone fills the clock
+SHARE_WINDOW_S: Final = 5.0
+
+
+class Queued(NamedTuple):
+    """One publish as it came: topic, payload, and when by the monotonic clock in seconds."""
+
+    topic: str
+    payload: bytes
+    at_mono_s: float
+
+
+class Lane:
+    """A queue bounded in bytes: one thread puts, one takes, and each writes its own counters (no lock)."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.dropped = 0
+        self._queue: deque[Queued] = deque()
+        self._put_bytes = 0
+        self._taken_bytes = 0
+
+    def put(self, queued: Queued) -> None:
+        """Queue it, or drop and count it: what is not receipted stays with the unit."""
+        weight = len(queued.payload) + MESSAGE_BYTES
+        if self._put_bytes - self._taken_bytes + weight > self.limit_bytes:
+            self.dropped += 1
+            return
+        self._put_bytes += weight
+        self._queue.append(queued)
+
+    def take(self) -> Queued:
+        """The oldest; raises IndexError when empty."""
+        queued = self._queue.popleft()
+        self._taken_bytes += len(queued.payload) + MESSAGE_BYTES
+        return queued
+
+    @property
+    def held_bytes(self) -> int:
+        return self._put_bytes - self._taken_bytes
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+
+class Lanes:
+    """The live and the bulk lane, and the forming of groups: live first, then bulk, until GROUP_S of work."""
+
+    def __init__(self) -> None:
+        self.live = Lane(LANE_LIMIT_BYTES)
+        self.bulk = Lane(LANE_LIMIT_BYTES)
+
+    def take(self, cost: Cost) -> tuple[list[Queued], list[Queued]]:
+        """The next transaction's live and bulk parcels, both empty when nothing waits."""
+        self.bulk.limit_bytes = cost.bulk_bytes_of(LANE_S)
+        live, bulk, work_s = [], [], 0.0
+        while self.live and work_s < GROUP_S:
+            live.append(self.live.take())
+            work_s += cost.live_s
+        while self.bulk and work_s < GROUP_S:
+            bulk.append(self.bulk.take())
+            work_s += len(bulk[-1].payload) * cost.bulk_byte_s
+        return live, bulk
+
+    def __bool__(self) -> bool:
+        return bool(self.live) or bool(self.bulk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What one group took, in seconds of decode, insert and receipts; the commit itself is left out."""
+
+    at_mono_s: float
+    live_s: float
+    live_parcels: int
+    bulk_s: float
+    bulk_bytes: int
+
+
+class Cost:
+    """What a live parcel and a bulk byte cost, and the share of the wall clock that live takes."""
+
+    def __init__(self, now_mono_s: float) -> None:
+        self.live_s = FIRST_LIVE_S
+        self.bulk_byte_s = FIRST_COST_S
+        self._start_s = now_mono_s
+        self._window: deque[tuple[float, float]] = deque()
+        self._window_live_s = 0.0
+
+    def spent(self, spent: Spent) -> None:
+        """Learn from one group."""
+        if spent.bulk_bytes:
+            self.bulk_byte_s += COST_WEIGHT * (spent.bulk_s / spent.bulk_bytes - self.bulk_byte_s)
+        if spent.live_parcels:
+            self.live_s += COST_WEIGHT * (spent.live_s / spent.live_parcels - self.live_s)
+            self._window.append((spent.at_mono_s, spent.live_s))
+            self._window_live_s += spent.live_s
+
+    def live_share(self, now_mono_s: float) -> float:
+        """Live seconds per second of the wall clock over the last SHARE_WINDOW_S, 0..1."""
+        while self._window and self._window[0][0] <= now_mono_s - SHARE_WINDOW_S:
+            self._window_live_s -= self._window.popleft()[1]
+        if not self._window:
+            self._window_live_s = 0.0  # no rounding error outlives the window
+        wall_s = min(SHARE_WINDOW_S, max(now_mono_s - self._start_s, 1.0))
+        return min(1.0, max(0.0, self._window_live_s) / wall_s)
+
+    def bulk_bytes_of(self, work_s: float) -> int:
+        """How many bulk bytes are `work_s` seconds of work, within the lane's bounds."""
+        return int(min(LANE_LIMIT_BYTES, max(LANE_LEAST_BYTES, work_s / max(self.bulk_byte_s, 1e-9))))
+
+
+class Numbers:
+    """One number for all units: when the next bulk parcel may be sent. No state a unit."""
+
+    def __init__(self) -> None:
+        self._slot_mono_s = 0.0
+
+    def draw(self, waiting_bytes: int, *, now_mono_s: float, cost: Cost) -> int:
+        """The milliseconds after which a unit with `waiting_bytes` > 0 may send one bulk parcel."""
+        self._slot_mono_s = max(self._slot_mono_s, now_mono_s)
+        after_s = self._slot_mono_s - now_mono_s
+        share = max(LEAST_SHARE, FULL_SHARE - cost.live_share(now_mono_s))
+        self._slot_mono_s += min(BULK_PARCEL_BYTES, waiting_bytes) * cost.bulk_byte_s / share
+        return min(round(after_s * 1000), _MOST_MS)
+
+
+_MOST_MS: Final = 0xFFFF_FFFF  # the receipt's field is 32 bits wide: 49 days
