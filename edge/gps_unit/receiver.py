@@ -7,6 +7,7 @@ tried in a test, where a pty would ignore them.
 import termios
 import time
 from collections.abc import Callable
+from errno import EINVAL
 from typing import Any, NamedTuple, Protocol
 
 import serial
@@ -75,9 +76,10 @@ class SerialPort:
 
     def __init__(self, tty: str, line: Line) -> None:
         try:
-            self._serial = serial.Serial(tty, timeout=READ_TIMEOUT_S, exclusive=True, **_settings(line))
+            self._serial = serial.Serial(tty, line.speed, timeout=READ_TIMEOUT_S, exclusive=True)
         except termios.error as error:  # pyserial lets it through; it is no OSError
             raise OSError(*error.args) from error
+        self.listen_at(line)
 
     def wait_byte(self) -> bytes:
         """The next byte, or b"" after READ_TIMEOUT_S."""
@@ -93,7 +95,9 @@ class SerialPort:
             self._serial.apply_settings(_settings(line))
             self._serial.reset_input_buffer()
         except termios.error as error:
-            raise OSError(*error.args) from error
+            # A tty that has only eight data bits (a pty, some USB adapters) stays as it was; the scan goes on.
+            if error.args[0] != EINVAL:
+                raise OSError(*error.args) from error
 
     def close(self) -> None:
         """Give the tty back."""
