@@ -7,10 +7,10 @@ class PantauError(Exception):
 
 try:
 
-    class PeerViolation(PantauError, ValueError):  # noqa: N818
+    class PeerViolation(PantauError, ValueError):
         """Bytes from outside break the contract: count by reason, drop, go on."""
 
 except TypeError:  # MicroPython: a class has at most one built-in base
 
-    class PeerViolation(PantauError):  # type: ignore[no-redef]  # noqa: N818
+    class PeerViolation(PantauError):  # type: ignore[no-redef]
         """Bytes from outside break the contract: count by reason, drop, go on."""

@@ -20,7 +20,7 @@ stamps = st.tuples(st.none() | sint64, uint64, uint64)
 counts = st.dictionaries(words, uint64, max_size=4)
 ranges = st.lists(st.integers(1, 40), max_size=8).map(lambda seqs: Ranges((seq, seq) for seq in seqs))
 
-BODIES = {
+BODIES: dict[int, st.SearchStrategy[dict[str, object]]] = {
     kinds.KIND_EVENT: st.fixed_dictionaries(
         {"at": stamps, "name": words, "lat_e7": st.none() | sint32, "lon_e7": st.none() | sint32},
         optional={"fix_age_s": uint32, "detail": st.dictionaries(words, words, max_size=4)},

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wire import records_pb2
-from wire.columns import COURSE, HIGHEST, LOWEST, MAX_FIXES, TIME, encode_track
+from wire.columns import COURSE, HIGHEST, LOWEST, MAX_FIXES, encode_track
 from wire.decode import Track, decode_track
 from wire.errors import PeerViolation
 
@@ -26,7 +26,7 @@ def within(column: int) -> st.SearchStrategy[int]:
 
 def any_fix() -> st.SearchStrategy[Fix8]:
     known = [within(column) for column in range(8)]
-    return st.tuples(*known[:3], *(st.none() | values for values in known[3:]))  # type: ignore[return-value]
+    return st.tuples(*known[:3], *(st.none() | values for values in known[3:]))
 
 
 def drives() -> st.SearchStrategy[list[Fix8]]:
@@ -122,7 +122,7 @@ def test_what_the_centre_would_refuse_is_not_encoded(column: int) -> None:
     fix = list(standing(1)[0])
     for value in (LOWEST[column] - 1, HIGHEST[column] + 1):
         with pytest.raises(ValueError, match="beyond"):
-            encode_track([tuple(fix[:column] + [value] + fix[column + 1 :])])  # type: ignore[list-item]
+            encode_track([(*fix[:column], value, *fix[column + 1 :])])  # type: ignore[list-item]
 
 
 @given(st.binary(max_size=200))

@@ -38,7 +38,7 @@ def test_both_pythons_give_the_same_bytes(micropython: str) -> None:
 
 def test_a_small_heap_is_enough(micropython: str) -> None:
     """A Pico W leaves a program about 190 kB."""
-    command = [micropython, "-X", "heapsize=192k", VECTORS, ROOT]
+    command = [micropython, "-X", "heapsize=192k", str(VECTORS), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "MemoryError" not in done.stdout + done.stderr
     assert done.stdout.splitlines() == vectors(sys.executable)

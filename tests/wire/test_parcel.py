@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire import encode, records_pb2
+from wire import encode, fields, records_pb2
 from wire.columns import encode_track
 from wire.decode import MAX_PARCEL_BYTES, MAX_ROWS, Row, decode_parcel
 from wire.deflate import deflate_rows
@@ -38,12 +38,10 @@ outbox_ids = st.integers(1, 2**32 - 1)
 
 def ten_fixes() -> bytes:
     """Ten eight-field fixes at 1 Hz of a car that turns and brakes."""
+    places = [(-61_754_000 + 900 * i + i**2, 1_068_272_000 + 70 * i, 800 + 10 * (i % 3)) for i in range(10)]
+    others = [(1200 - 7 * i * i, 1700 + 61 * i, 90 + 10 * (i % 2), 12 + i % 2) for i in range(10)]
     return encode_track(
-        [
-            (1_800_000_000_000 + 1000 * i, -61_754_000 + 900 * i + i**2, 1_068_272_000 + 70 * i, 800 + 10 * (i % 3))
-            + (1200 - 7 * i * i, 1700 + 61 * i, 90 + 10 * (i % 2), 12 + i % 2)
-            for i in range(10)
-        ]
+        [(1_800_000_000_000 + 1000 * i, *place, *others[i]) for i, place in enumerate(places)],
     )
 
 
@@ -82,7 +80,7 @@ def test_a_row_whose_check_fails_is_refused_and_the_others_are_not(
 ) -> None:
     bad = data.draw(st.integers(0, len(rows) - 1))
     seq, cls, kind, check, body = rows[bad]
-    sent = rows[:bad] + [(seq, cls, kind, check ^ 1, body)] + rows[bad + 1 :]
+    sent = [*rows[:bad], (seq, cls, kind, check ^ 1, body), *rows[bad + 1 :]]
     parcel = decode_parcel(encode.parcel(1, sent))
     assert parcel.refused == [seq]
     assert parcel.rows == [Row(*row) for row in rows[:bad] + rows[bad + 1 :]]
@@ -122,8 +120,6 @@ def read_or_refuse(payload: bytes) -> None:
 def test_fields_of_a_newer_contract_are_passed_over(
     rows: list[tuple[int, int, int, int, bytes]], field: int, value: int | bytes
 ) -> None:
-    from wire import fields
-
     unknown = fields.octets(field, value, True) if isinstance(value, bytes) else fields.unsigned(field, value, True)
     assert decode_parcel(encode.parcel(1, rows) + unknown).rows == [Row(*row) for row in rows]
 

@@ -11,10 +11,14 @@ from wire.ranges import Ranges
 from wire.receipt import decode_receipt
 from wire.thin import thin
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wire.columns import Fix8
+
 _NOISE_FACTOR = 1103515245  # the linear congruence of ISO C's rand: the same numbers on every Python
 
 
-def noise(count, seed):
+def noise(count: int, seed: int) -> list[int]:
     """`count` numbers 0 .. 32767."""
     out = []
     for _ in range(count):
@@ -23,26 +27,27 @@ def noise(count, seed):
     return out
 
 
-def drive(count, seed):
+def drive(count: int, seed: int) -> "list[Fix8]":
     """A drive with every oddity a column can have."""
-    fixes = []
+    fixes: list[Fix8] = []
     rolls = noise(6 * count, seed)
     lat, lon = -61754000, 1799999000 if seed % 2 else 1068272000
     for i in range(count):
         a, b, c, d, e, f = rolls[6 * i : 6 * i + 6]
         lat += a % 2000 - 1000
         lon = (lon + b % 2000 - 1000 + 1800000000) % 3600000000 - 1800000000
-        others = (c % 9000 - 500, d % 3000, (e * 7) % 36001, f % 400, f % 30)
-        others = tuple([None if (a + n * seed) % 5 == 0 else value for n, value in enumerate(others)])
-        fixes.append((1800000000000 + 1000 * i + f % 3, lat, lon) + others)
+        known = (c % 9000 - 500, d % 3000, (e * 7) % 36001, f % 400, f % 30)
+        alt, speed, course, hdop, sats = [None if (a + n * seed) % 5 == 0 else v for n, v in enumerate(known)]
+        fixes.append((1800000000000 + 1000 * i + f % 3, lat, lon, alt, speed, course, hdop, sats))
     return fixes
 
 
-def show(name, value):
-    print(name, value.hex() if isinstance(value, bytes) else value)
+def show(name: str, value: object) -> None:
+    """One line on stdout."""
+    print(name, value.hex() if isinstance(value, bytes) else value)  # noqa: T201
 
 
-def tracks():
+def tracks() -> None:
     for seed in range(12):
         fixes = drive(1 + seed * 7, seed)
         show("lossless", encode_track(fixes))
@@ -51,7 +56,7 @@ def tracks():
         show("thin", thin([fix[:3] for fix in fixes], 2.5 + 50 * seed))
 
 
-def bodies():
+def bodies() -> None:
     at = (1800000000123, (1 << 64) - 1, 99)
     body = encode.health(
         at=at,
@@ -75,7 +80,7 @@ def bodies():
     show("deflated", encode.deflated_parcel(77, encode.rows_message(rows)))
 
 
-def receipts():
+def receipts() -> None:
     payload = bytes.fromhex(
         "0d04030201120401030301" + "1a080100000002000000" + "20b960" + "3000" + "38014009" + "4a0105"
     )
@@ -88,7 +93,7 @@ def receipts():
             show("cut", str(error) + str(isinstance(error, PantauError)))
 
 
-def ranges():
+def ranges() -> None:
     held = Ranges()
     rolls = noise(120, 5)
     for first, length in zip(rolls[::2], rolls[1::2]):  # noqa: B905
@@ -100,7 +105,7 @@ def ranges():
     show("minus", held.minus(Ranges([(50, 90)])).union(Ranges([(400, 401)])))
 
 
-def names():
+def names() -> None:
     show("topics", (topics.up("amb-7"), topics.city("damkar", "unassigned-a", "state")))
     show("parsed", (topics.parse_unit_topic("pantau/v1/amb-7/down/receipt"), topics.parse_unit_topic("a/b")))
     show("valid", [topics.valid_unit(name) for name in ("a", "bridge-1", "citizen", "-a", "a" * 32, "")])
