@@ -1,0 +1,67 @@
+"""When to try the link again: the reconnect-storm rule of the uplink policy (docs/uplink.md), full jitter."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+SECONDS_PER_UNIT: Final = 0.002  # one core opens about 590 TLS connections/s; 2 ms a unit leaves room for the rest
+LEAST_SPREAD_S: Final = 1.0  # a fleet of five must not hammer a broker that is down
+LONGEST_S: Final = 30.0
+LINK_BACK_S: Final = 2.0  # our own carrier or address came back: that outage was ours alone, no storm to fear
+REFUSED_S: Final = (60.0, 300.0)  # a certificate does not get better in seconds
+TESTING_S: Final = 0.02
+
+
+class Backoff:
+    """Delays between attempts: 0..S after a loss, then 0..2S, 0..4S … up to max(30 s, S); S = 2 ms a unit of the fleet.
+
+    `testing` makes every delay shorter than 20 ms: a public feature, so that no test patches a clock.
+    """
+
+    def __init__(
+        self,
+        fleet_units: int,
+        *,
+        uniform: Callable[[float, float], float] = random.uniform,
+        testing: bool = False,
+    ) -> None:
+        self.spread_s: Final = max(LEAST_SPREAD_S, fleet_units * SECONDS_PER_UNIT)
+        self.longest_s: Final = max(LONGEST_S, self.spread_s)
+        self._uniform = uniform
+        self._testing = testing
+        self._attempts = 0
+
+    def after_loss(self) -> float:
+        """Seconds to wait after a connection broke or an attempt failed; each call counts as one more attempt."""
+        bound_s = min(self.longest_s, self.spread_s * 2.0 ** min(self._attempts, 16))
+        self._attempts += 1
+        return self._drawn(0.0, bound_s)
+
+    def after_refusal(self) -> float:
+        """Seconds to wait after the broker refused our credentials, or we refused its."""
+        return self._drawn(*REFUSED_S)
+
+    def link_came_back(self) -> float:
+        """Seconds to wait when this box's own link came back."""
+        return self._drawn(0.0, LINK_BACK_S)
+
+    def worked(self) -> None:
+        """A receipt came: the whole path works. A CONNACK alone is no reason to reset (a storm also gets those)."""
+        self._attempts = 0
+
+    def _drawn(self, least_s: float, most_s: float) -> float:
+        return self._uniform(0.0, TESTING_S) if self._testing else self._uniform(least_s, most_s)
+
+
+class Doubling:
+    """Full jitter whose bound doubles from `first_s` to `longest_s`, never under `least_s`: an alarm's resends."""
+
+    def __init__(self, first_s: float, longest_s: float, *, least_s: float = 0.0) -> None:
+        self._first_s, self._longest_s, self._least_s = first_s, longest_s, least_s
+
+    def delay_s(self, sent_times: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+        """Seconds to wait after the `sent_times`-th (>= 1) sending."""
+        bound_s = min(self._longest_s, self._first_s * 2.0 ** min(sent_times - 1, 16))
+        return uniform(self._least_s, bound_s)

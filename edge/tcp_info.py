@@ -1,0 +1,46 @@
+"""What the kernel counts of one TCP connection: bytes really on the wire, and when something last came in."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+# struct tcp_info, linux/tcp.h: 8 bytes, 24 u32, then counters; fields are only ever added at its end.
+_COUNTERS_AT: Final = 120
+_COUNTERS: Final = struct.Struct("=QQIIIIII QQQQ II QQ")  # tcpi_bytes_acked (Linux 4.1) to tcpi_bytes_retrans (4.19)
+SEGMENT_OVERHEAD_BYTES: Final = 52  # IPv4 and TCP with timestamps
+
+
+@dataclass(frozen=True, slots=True)
+class TcpInfo:
+    """Counters since the connection began; `up_bytes` and `down_bytes` at IP level, resends included."""
+
+    up_bytes: int
+    down_bytes: int
+    acked_bytes: int
+    received_bytes: int
+    busy_s: float
+    least_rtt_s: float
+
+
+def read_tcp_info(sock: socket.socket) -> TcpInfo | None:
+    """The kernel's counters of this connection; None when it is closed or the kernel is older than 4.19."""
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _COUNTERS_AT + _COUNTERS.size)
+    except OSError:
+        return None
+    if len(raw) < _COUNTERS_AT + _COUNTERS.size:
+        return None
+    counters = _COUNTERS.unpack_from(raw, _COUNTERS_AT)
+    acked, received, segments_out, segments_in, _notsent, least_rtt_us = counters[:6]
+    busy_us, sent = counters[9], counters[14]
+    return TcpInfo(
+        up_bytes=sent + segments_out * SEGMENT_OVERHEAD_BYTES,
+        down_bytes=received + segments_in * SEGMENT_OVERHEAD_BYTES,
+        acked_bytes=acked,
+        received_bytes=received,
+        busy_s=busy_us / 1e6,
+        least_rtt_s=least_rtt_us / 1e6,
+    )
