@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class StoreAddress(PantauError, ValueError):  # noqa: N818
+class StoreAddress(PantauError, ValueError):
     """The URL names no kind of store this pantau knows."""
 
 
@@ -64,7 +64,7 @@ class Store(Protocol):
         """Up to limit entries with a greater log_id, in log order (purged records are no longer in it)."""
 
     def last_log_id(self) -> int:
-        """The greatest log_id given so far, 0 when there is none."""
+        """The greatest log_id that can be read, 0 when there is none."""
 
     def wait(self, after_log_id: int, timeout_s: float) -> bool:
         """Whether there are entries after after_log_id; waits up to timeout_s for them, notices within 5 ms."""

@@ -8,15 +8,15 @@ from wire.errors import PantauError
 DAY_MS = 86_400_000
 
 
-class StoreUnavailable(PantauError, OSError):  # noqa: N818 - glossary: named for what is so
+class StoreUnavailable(PantauError, OSError):
     """The disk is full, slow or failing, or the store is locked: nothing was committed, try the same again later."""
 
 
-class StoreInUse(PantauError, OSError):  # noqa: N818
+class StoreInUse(PantauError, OSError):
     """Another process commits to this store; two would give two receipts for different bytes."""
 
 
-class StoreVersion(PantauError, OSError):  # noqa: N818
+class StoreVersion(PantauError, OSError):
     """The store was written by a newer pantau, or is no store at all."""
 
 
