@@ -13,9 +13,9 @@ from edge.gps_unit.dates import DAY_MS, instant_after, instant_before, unroll
 from edge.gps_unit.nmea import Sentence
 from edge.gps_unit.reading import Malformed, Position, Reading, read
 
-# Positions of one epoch differ by rounding, or by metres where two receivers share a wire (corpus: bundg_zeus_9).
-# Half a kilometre is a sentence damaged in a way its checksum does not show, or a forgery (corpus: pynmeagps_nmea4).
-_CONFLICT_DEG = 0.005
+# Positions of one epoch differ by rounding, or by metres behind a multiplexer (corpus: bundg_zeus_9, 2.7 m). 0.0005 deg
+# (55 m) is damage that the checksum does not show (two flips of one bit: 1 pair in 8), or editing (pynmeagps_nmea4).
+_CONFLICT_DEG = 0.0005
 
 # A receiver that lost its satellites may repeat its last epochs (Trimble Placer), and two on one wire may take turns.
 _REMEMBERED_EPOCHS = 16  # about three cycles of the busiest multiplexer we saw
@@ -124,7 +124,7 @@ class EpochAssembler:
     """Joins the sentences of one instant to a Fix. Epochs without one are counted in `rejected`, by reason:
 
     no_fix (no valid position), not_valid (RMC said so), no_time, repeated (an instant that already came out),
-    conflicting (positions of one instant apart); sentences: malformed.
+    conflicting (positions of one instant that do not agree); sentences: malformed.
     """
 
     def __init__(self, not_before_utc_ms: int | None = None, floor_utc_ms: int | None = None) -> None:
@@ -134,8 +134,6 @@ class EpochAssembler:
         self._floor = floor_utc_ms if floor_utc_ms is not None else not_before_utc_ms
         self._epoch: _Epoch | None = None
         self._reference: int | None = None  # the last instant whose date was named
-        self._course_ahead: Reading | None = None  # a VTG that may belong to the next epoch
-        self._course_before: Reading | None = None  # the VTG that came before the open epoch
         self._recent: deque[tuple[int | None, int, Position]] = deque(maxlen=_REMEMBERED_EPOCHS)
 
     def feed(self, sentence: Sentence, boottime_ms: int | None = None) -> Fix | None:
@@ -151,7 +149,9 @@ class EpochAssembler:
             self._date(reading)
             return None
         if reading.kind == "VTG":
-            self._course(reading)
+            # It has no time: it is of the open epoch. Where it comes first in a cycle without RMC, that is the one before.
+            if self._epoch and not self._epoch.has(reading):
+                self._epoch.add(reading)
             return None
         fix = None
         if self._epoch is None or not self._epoch.is_of(reading) or self._epoch.has(reading):
@@ -163,11 +163,9 @@ class EpochAssembler:
     def flush(self) -> Fix | None:
         """Close the open epoch: the source is idle, unplugged, or at its end."""
         epoch, self._epoch = self._epoch, None
-        courses = [self._course_before] if self._course_before else []
-        self._course_before, self._course_ahead = self._course_ahead, None
         if epoch is None:
             return None
-        outcome = self._judge(epoch, courses)
+        outcome = self._judge(epoch)
         if isinstance(outcome, str):
             self.rejected[outcome] += 1
             return None
@@ -177,16 +175,7 @@ class EpochAssembler:
         if zda.day is not None and zda.time_ms is not None:
             self._reference = self._unrolled(zda.day * DAY_MS + zda.time_ms)
 
-    def _course(self, vtg: Reading) -> None:
-        # VTG has no time. It belongs to the open epoch, unless that has one: then VTG comes first in the cycle.
-        if self._epoch is None:
-            self._course_before = vtg
-        elif self._epoch.has(vtg):
-            self._course_ahead = vtg
-        else:
-            self._epoch.add(vtg)
-
-    def _judge(self, epoch: _Epoch, courses: list[Reading]) -> Fix | str:
+    def _judge(self, epoch: _Epoch) -> Fix | str:
         """The epoch's fix, or the reason why it has none."""
         valid = [reading for reading in epoch.readings if reading.valid]
         recommended = [reading for reading in epoch.readings if reading.kind == "RMC"]
@@ -197,16 +186,15 @@ class EpochAssembler:
             return "no_fix"
         if epoch.time is None or epoch.time.time_ms is None:
             return "no_time"
-        if _conflict(positions):
+        position = _agreed(positions)
+        if position is None:
             return "conflicting"
         time_ms = epoch.time.time_ms
         utc_ms = self._utc(time_ms, recommended)
-        # Sentences of one epoch agree to their resolution; gpsd takes the last one too, so answers can be compared.
-        position = positions[-1]
         if self._came_out(utc_ms, time_ms, position):
             return "repeated"
         self._recent.append((utc_ms, time_ms, position))
-        return _merge(epoch, position, utc_ms, sorted(valid, key=_speed_rank) + courses)
+        return _merge(epoch, position, utc_ms, sorted(valid, key=_speed_rank))
 
     def _utc(self, time_ms: int, recommended: list[Reading]) -> int | None:
         for rmc in recommended:
@@ -241,11 +229,20 @@ def _speed_rank(reading: Reading) -> int:
     return {"RMC": 0, "VTG": 1}.get(reading.kind, 2)
 
 
-def _conflict(positions: list[Position]) -> bool:
-    lats = [position.lat_deg for position in positions]
-    lons = [position.lon_deg for position in positions]
-    spread_lon = max(lons) - min(lons)
-    return max(lats) - min(lats) > _CONFLICT_DEG or min(spread_lon, 360 - spread_lon) > _CONFLICT_DEG
+def _agreed(positions: list[Position]) -> Position | None:
+    """The last position that more than half of them agree with. gpsd takes the last as well, so answers compare."""
+    support = [sum(_near(one, other) for other in positions) for one in positions]
+    most = max(support)
+    if 2 * most <= len(positions):
+        return None
+    return next(
+        position for position, count in zip(reversed(positions), reversed(support), strict=True) if count == most
+    )
+
+
+def _near(a: Position, b: Position) -> bool:
+    apart_lon = abs(a.lon_deg - b.lon_deg)
+    return abs(a.lat_deg - b.lat_deg) <= _CONFLICT_DEG and min(apart_lon, 360 - apart_lon) <= _CONFLICT_DEG
 
 
 def _merge(epoch: _Epoch, position: Position, utc_ms: int | None, readings: list[Reading]) -> Fix:

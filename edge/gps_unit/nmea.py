@@ -6,14 +6,14 @@ from functools import reduce
 from operator import xor
 from re import compile as pattern
 
-# NMEA 0183 allows 82 characters; real receivers send more (unicore-um621 and $PASHR about 120, 13-satellite
-# GNS of NMEA 4.11 about 110). Twice the longest we saw, and the bound of the framer's memory.
-LONGEST_SENTENCE = 255
+# NMEA 0183 allows 82 characters; receivers send more: $PUBX,03 422 (corpus: pynmeagps_nmea4), with all of its
+# satellites about 900. Also the bound of the framer's memory.
+LONGEST_SENTENCE = 1024
 
 # What may stand between `$` and `*`: printable ASCII but the three marks `$ ! *` (NMEA 0183 v4.11 §5.1 reserves them;
 # `!` starts an AIS sentence). The next `$` therefore always starts anew, however much of the last one was lost.
 _BODY = pattern(rb"[\x20\x22\x23\x25-\x29\x2b-\x7e]*")
-_ADDRESS = pattern(rb"([A-OQ-Z][A-Z])([A-Z]{3}),")  # talker and sentence; P starts a maker's own sentence
+_ADDRESS = pattern(rb"[A-Z]{2}[A-Z0-9]{1,8},")  # GPGGA, PUBX, PMTK001, and GGPGSV of a line that doubles bytes
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -72,8 +72,8 @@ class Framer:
         return end + 3
 
     def _reject(self, reason: str, stream: bytes, start: int, end: int) -> int:
-        # A `$` inside binary is no sentence that failed: only what has a talker's or a maker's address is counted.
-        if _ADDRESS.match(stream, start + 1) or stream[start + 1 : start + 2] == b"P":
+        # A `$` inside binary is no sentence that failed: only what has an address is counted.
+        if _ADDRESS.match(stream, start + 1):
             self.rejected[reason] += 1
         return end
 

@@ -231,8 +231,8 @@ def _position(field: _Fields) -> Position | None:
     lat, lon = _LATITUDE.fullmatch(texts[0]), _LONGITUDE.fullmatch(texts[2])
     if not lat or not lon or texts[1] not in ("N", "S") or texts[3] not in ("E", "W"):
         raise Malformed(f"position {texts}")
-    # Two lost bytes that are equal leave the checksum whole: a receiver writes both coordinates with the same decimals.
-    if len(lat[3] or "") != len(lon[3] or ""):
+    # Two lost bytes that are equal leave the checksum whole, but a receiver writes both with about the same decimals.
+    if abs(len(lat[3] or "") - len(lon[3] or "")) > 1:
         raise Malformed(f"position {texts}")
     lat_deg, lon_deg = int(lat[1]) + _minutes(lat[2]) / 60, int(lon[1]) + _minutes(lon[2]) / 60
     if lat_deg > 90 or lon_deg > 180:
