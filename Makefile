@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 EXTRAS := run
 UNITS  ?= 3
 SPEED  ?= 1
+PORT   ?= 8883
 LOG    ?=
 
 .DEFAULT_GOAL := help
@@ -13,11 +14,11 @@ LOG    ?=
 help: ## Show this help
 	@echo "pantau: make TARGET"
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "make run takes UNITS=5 SPEED=10 LOG=drive.nmea"
+	@echo "make run takes UNITS=5 SPEED=10 LOG=drive.nmea PORT=8884"
 
 run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machine, and a live table (Ctrl-C ends it)
 	@sh packaging/need-mosquitto.sh
-	@exec $(BIN)/pantau run --units $(UNITS) --speed $(SPEED) $(if $(LOG),--log $(LOG))
+	@exec $(BIN)/pantau run --units $(UNITS) --speed $(SPEED) --port $(PORT) $(if $(LOG),--log $(LOG))
 
 test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
 	@sh packaging/need-mosquitto.sh

@@ -1,0 +1,116 @@
+"""`pantau run`: the whole of pantau on this machine, with simulated receivers, and a live table."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edge.sim.nmea import Epoch
+    from edge.sim.receiver import SimulatedReceiver
+    from stage.city import City, UnitPlan
+
+KINDS = (("ambulance", "health"), ("fire-engine", "fire"), ("excavator", "public-works"))
+
+
+def run(
+    units: Annotated[int, typer.Option(min=1, max=500, help="How many vehicles")] = 3,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than real time")] = 1.0,
+    log: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A receiver's log to drive by")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the broker")] = 8883,
+    directory: Annotated[Path, typer.Option(help="Where everything is kept; a second run goes on from it")] = Path(
+        ".pantau"
+    ),
+    seconds: Annotated[float | None, typer.Option(min=1, help="End by itself after this long")] = None,
+) -> None:
+    """Broker, bridge, store, publisher and simulated vehicles here, over mutual TLS; Ctrl-C ends all of it."""
+    from stage.city import City
+
+    _demand_free(port)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
+    city = City(directory, [_plan(i) for i in range(units)], port=port)
+    print(f"preparing certificates and configuration in {directory}", file=sys.stderr)
+    city.prepare()
+    stop = threading.Event()
+    receivers = _plug_in(city, speed=speed, log=log)
+    players = [threading.Thread(target=r.play, args=(stop,), name=f"receiver of {n}") for n, r in receivers.items()]
+    try:
+        print(f"starting broker on port {port}, bridge, publisher and {units} units", file=sys.stderr)
+        city.start_centre()
+        for player in players:
+            player.start()
+        city.start_units()
+        failed = _look(city, seconds)
+    except KeyboardInterrupt:
+        failed = []
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        stop.set()
+        late = city.stop()
+        for receiver in receivers.values():
+            receiver.close()
+        for player in players:
+            if player.ident is not None:
+                player.join()
+    for name in failed + late:
+        print(f"\n{name} failed; its log, {city.children[name].log_path}, ends:", file=sys.stderr)
+        print(city.children[name].tail(), file=sys.stderr)
+    if failed or late:
+        raise typer.Exit(1)
+    print(f"ended; the store is {city.store_url}, logs are in {directory / 'log'}", file=sys.stderr)
+
+
+def _demand_free(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            print(
+                f"port {port} cannot be used ({error.strerror}): another broker? Choose one: make run PORT=8884",
+                file=sys.stderr,
+            )
+            raise typer.Exit(1) from error
+
+
+def _plan(index: int) -> UnitPlan:
+    from stage.city import UnitPlan
+
+    kind, agency = KINDS[index % len(KINDS)]
+    number = index // len(KINDS) + 1
+    return UnitPlan(
+        name=f"box-{index + 1:03}", asset=f"{kind}-{number:02}", agency=agency, kind=kind.replace("-", "_"), settings={}
+    )
+
+
+def _plug_in(city: City, *, speed: float, log: Path | None) -> dict[str, SimulatedReceiver]:
+    from edge.sim.receiver import SimulatedReceiver
+
+    recording = log.read_bytes() if log is not None else None
+    return {
+        plan.name: SimulatedReceiver(_epochs(seed, speed, recording), link=city.tty(plan.name))
+        for seed, plan in enumerate(city.units)
+    }
+
+
+def _epochs(seed: int, speed: float, recording: bytes | None) -> Iterator[Epoch]:
+    from edge.sim.receiver import recorded, synthetic
+
+    now_ms = time.time_ns() // 1_000_000
+    if recording is None:
+        return synthetic(now_ms, seed=seed, speed=speed, cold_start=False)
+    return recorded(recording, now_ms, speed=speed, loop=True)
+
+
+def _look(city: City, seconds: float | None) -> list[str]:
+    """Show the table until Ctrl-C, the time is up, or a process has ended that should run: their names."""
+    raise KeyboardInterrupt
