@@ -7,7 +7,7 @@ class PantauError(Exception):
 
 try:
 
-    class PeerViolation(PantauError, ValueError):
+    class PeerViolation(PantauError, ValueError):  # pyright: ignore[reportRedeclaration]
         """Bytes from outside break the contract: count by reason, drop, go on."""
 
 except TypeError:  # MicroPython: a class has at most one built-in base
