@@ -1,0 +1,336 @@
+"""The outbox's transactions, and the remedy for each thing that can stop one."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from edge.clock import Clock
+from edge.disk import Disk
+from edge.errors import OutboxCorrupt, OutboxFull
+from edge.outbox_batch import Batch, Stamp, State, load_state
+from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, fault_of, refusal
+from edge.outbox_file import Limits, OutboxFile
+from edge.outbox_ids import IdsCopy, draw_outbox_id, read_copy, write_copy
+from edge.outbox_rebuild import Witness, refill
+from edge.outbox_schema import WAITING_BYTES, insert_outbox, read_counters
+from edge.salvage import Remains
+from edge.tombstones import CORRUPT, REFUSED, Gone
+from wire.ranges import Ranges
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SHED_SHARE: Final = 100  # at least 1 % of the bound at a time (I3)
+SHEDS: Final = 7  # each twice the one before: 1 % to 64 %; rows scattered over pages free few whole ones
+IDS_AHEAD: Final = 4096  # ids promised unused beside the file: 11 h at 10 s, so two small writes a day
+DISK_FULL_BELOW_BYTES: Final = 64 << 10  # less than this free and it is the disk that is full, not our bound
+
+
+@dataclass(slots=True)
+class Requests:
+    """What rides on the next transaction; emptied only after its COMMIT."""
+
+    receipted: Ranges = field(default_factory=Ranges)
+    refused: Ranges = field(default_factory=Ranges)
+    events: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    new_outbox: bool = False
+    suspected: bool = False
+
+    def waiting(self) -> bool:
+        """Is there anything?"""
+        return bool(self.receipted or self.refused or self.events or self.new_outbox or self.suspected)
+
+    def ride(self, batch: Batch) -> None:
+        """Into this transaction."""
+        batch.delete(self.receipted)
+        batch.give_up(self.refused, REFUSED)
+        for name, detail in self.events:
+            batch.event(name, detail)
+
+    def rode(self) -> None:
+        """It is committed."""
+        self.receipted, self.refused = Ranges(), Ranges()
+        self.events.clear()
+
+
+@dataclass(slots=True)
+class _Outage:
+    fault: str
+    since_mono_s: float
+    refused: int = 0
+
+
+class Writer:
+    """One outbox file, its state in memory, and transactions that do what it takes to be committed."""
+
+    def __init__(
+        self, path: Path, *, limits: Limits, clock: Clock, disk: Disk, requests: Requests, at: Callable[[str], None]
+    ) -> None:
+        self.file: Final = OutboxFile(path, limits=limits, disk=disk, at=at)
+        self.state: State | None = None
+        self._limits = limits
+        self._clock = clock
+        self._disk = disk
+        self._requests = requests
+        self._at = at
+        self._below_id = 0
+        self._outage: _Outage | None = None
+        self._sheds = 0
+        self._remedies: Final[dict[str, tuple[Callable[[], None], ...]]] = {
+            FULL: (self._settle_alone, *(self._shed,) * SHEDS),
+            CORRUPT_FILE: (self._salvage,),
+            IO_ERROR: (self._reopen,),
+            READ_ONLY: (self._reopen,),
+            BUSY: (),
+        }
+
+    @property
+    def failing(self) -> bool:
+        """Was the last transaction refused?"""
+        return self._outage is not None
+
+    def stamp(self) -> Stamp:
+        """Now, as records carry it."""
+        return self._clock.utc_ms(), self._clock.boot_id, self._clock.boottime_ms()
+
+    def write(self, what: str, work: Callable[[Batch], T], interval: int | None = None) -> T:
+        """`work` in a committed transaction, with what is requested; OutboxFull or OutboxCorrupt when nothing helped."""
+        tried: Counter[str] = Counter()
+        remedy: Callable[[], None] = self._nothing
+        doubt: list[tuple[int, T]] = []
+        self._sheds = 0
+        while True:
+            try:
+                remedy()
+                if doubt and self.opened().last_id >= doubt[-1][0]:  # that COMMIT reached the disk after all
+                    return self._written(doubt[-1][1])
+                doubt.clear()
+                return self._written(self._transact(what, work, interval=interval, doubt=doubt))
+            except (OutboxFull, OutboxCorrupt) as error:
+                self._refused(FULL, error)
+                raise
+            except (sqlite3.Error, OSError) as error:
+                fault = fault_of(error)
+                ladder = self._remedies[fault]
+                if tried[fault] == len(ladder):
+                    self._refused(fault, error)
+                    raise refusal(fault, error) from error
+                remedy = ladder[tried[fault]]
+                tried[fault] += 1
+
+    def opened(self) -> State:
+        """The state, after opening the file where that is needed; sqlite3.Error or OSError when it can not be."""
+        if self.state is not None and self.file.still_ours():
+            return self.state
+        if self.state is not None:
+            _log.warning("outbox file was deleted or replaced while open: written to its name again")
+            self.file.put_back()
+            self._requests.events.append(("outbox_put_back", {}))
+            self.state = None
+        connection = self.file.open()
+        state = load_state(connection)
+        self._register(connection, state)
+        self.state = state
+        return state
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.state = None
+        self.file.close()
+
+    # ------------------------------------------------------------------ one transaction
+
+    def _transact(
+        self,
+        what: str,
+        work: Callable[[Batch], T],
+        *,
+        interval: int | None = None,
+        doubt: list[tuple[int, T]] | None = None,
+        ride: bool = True,
+    ) -> T:
+        state = self._prepared()
+        connection = self._connection()
+        batch = Batch(connection, state, self.stamp())
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._at(f"{what}:begun")
+            if ride:
+                self._ride(batch)
+            result = work(batch)
+            batch.finish(interval)
+            self._at(f"{what}:written")
+            if doubt is not None and batch.last_id > state.last_id:
+                doubt.append((batch.last_id, result))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        batch.done()
+        if ride:
+            self._requests.rode()
+        self._at(f"{what}:committed")
+        return result
+
+    def _ride(self, batch: Batch) -> None:
+        self._requests.ride(batch)
+        if self._outage is not None:
+            seconds = round(self._clock.monotonic_s() - self._outage.since_mono_s)
+            detail = {"fault": self._outage.fault, "refused": str(self._outage.refused), "seconds": str(seconds)}
+            batch.event("outbox_refused", detail)
+
+    def _prepared(self) -> State:
+        """Open, sound, with the outbox_id that is wanted, and its ids promised beside the file."""
+        state = self.opened()
+        if self._requests.suspected:
+            self._examine()
+            state = self.opened()
+        if self._requests.new_outbox:
+            self._open_new_outbox(self._connection(), state)
+            self._requests.new_outbox = False
+        if state.last_id + IDS_AHEAD // 16 >= self._below_id:
+            self._write_copy(state)
+        return state
+
+    def _connection(self) -> sqlite3.Connection:
+        if self.file.connection is None:
+            raise sqlite3.ProgrammingError("outbox is not open")
+        return self.file.connection
+
+    def _written(self, result: T) -> T:
+        if self._outage is not None:
+            outage, self._outage = self._outage, None
+            _log.info("outbox writes again after %.0f s", self._clock.monotonic_s() - outage.since_mono_s)
+        return result
+
+    def _refused(self, fault: str, error: Exception) -> None:
+        if self._outage is None:
+            self._outage = _Outage(fault, self._clock.monotonic_s())
+            _log.warning("outbox refuses: %s", error)
+        self._outage.refused += 1
+
+    # ------------------------------------------------------------------ identity
+
+    def _register(self, connection: sqlite3.Connection, state: State) -> None:
+        """A first outbox_id for a new file; outboxes that the copy knows and the file does not are lost: say so."""
+        copy = read_copy(self.file.ids_copy)
+        if not state.ids.opened:
+            self._open_new_outbox(connection, state, used=copy.ids.names() if copy else ())
+        if copy and (lost := copy.ids.names() - state.ids.names()):
+            gone: Gone = {}
+            for outbox_id, first_id, last_id in copy.ids.spans(copy.below_id):
+                if outbox_id in lost and last_id >= first_id:
+                    gone[outbox_id, CORRUPT] = Ranges([(1, last_id - first_id + 1)])
+            self._mourn(connection, state, gone)
+        counters = read_counters(connection)
+        if counters.get(WAITING_BYTES) != state.waiting_bytes:  # after an upgrade: the reader goes by these
+            self._commit(connection, state, lambda _batch: None)
+        self._write_copy(state)
+
+    def _mourn(self, connection: sqlite3.Connection, state: State, gone: Gone) -> None:
+        _log.warning("outboxes %s are gone with their file", [f"{outbox_id:08x}" for outbox_id, _ in gone])
+
+        def work(batch: Batch) -> None:
+            batch.tombstone(gone)
+            batch.event("outbox_lost", {"outboxes": " ".join(f"{outbox_id:08x}" for outbox_id, _ in gone)})
+
+        self._commit(connection, state, work)
+
+    def _commit(self, connection: sqlite3.Connection, state: State, work: Callable[[Batch], None]) -> None:
+        batch = Batch(connection, state, self.stamp())
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            work(batch)
+            batch.finish(None)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        batch.done()
+
+    def _open_new_outbox(
+        self, connection: sqlite3.Connection, state: State, used: frozenset[int] | tuple[()] = ()
+    ) -> None:
+        first_id = state.last_id + 1
+        if state.ids.opened and state.ids.opened[-1][0] == first_id:  # the newest has no row yet: it is as good as new
+            return
+        outbox_id = draw_outbox_id({*state.ids.names(), *used})
+        insert_outbox(connection, first_id, outbox_id)  # its own commit, durable before a row of it is
+        state.ids = state.ids.with_new(first_id, outbox_id)
+        if used == ():
+            self._write_copy(state)
+
+    def _write_copy(self, state: State) -> None:
+        below_id = state.last_id + 1 + IDS_AHEAD
+        try:
+            write_copy(self._disk, self.file.ids_copy, IdsCopy(state.ids, below_id))
+        except OSError as error:  # the copy only helps to name what a lost file held; records come first
+            _log.debug("no copy of the ids: %s", error)
+            return
+        self._below_id = below_id
+        self._at("ids:written")
+
+    # ------------------------------------------------------------------ remedies
+
+    def _nothing(self) -> None:
+        """The first try needs none."""
+
+    def _disk_is_full(self) -> bool:
+        return self._disk.free_bytes(self.file.path.parent) < DISK_FULL_BELOW_BYTES
+
+    def _settle_alone(self) -> None:
+        """Receipted rows go first, alone; on a full disk the ballast makes room for that (I12)."""
+        if self._disk_is_full() and self.file.drop_ballast():
+            self._requests.events.append(("outbox_disk_full", {"ballast": "released"}))
+        self._fold_log()
+        if self._requests.receipted:
+            self._transact("settle", lambda batch: batch.delete(self._requests.receipted), ride=False)
+            self._requests.receipted = Ranges()
+
+    def _shed(self) -> None:
+        """At the bound 1 % of it, on a full disk 1 % of what is there; each further time in a write twice as much."""
+        bound = self.file.bytes_on_disk() if self._disk_is_full() else self._limits.limit_bytes
+        target = bound * 2**self._sheds // SHED_SHARE
+        self._sheds += 1
+        if not self._transact("shed", lambda batch: batch.shed(target), ride=False):
+            raise refusal(FULL, "nothing left to shed")
+        self._fold_log()
+
+    def _fold_log(self) -> None:
+        try:
+            self.file.checkpoint()
+        except sqlite3.OperationalError as error:
+            if fault_of(error) not in (FULL, BUSY):
+                raise
+            _log.debug("log not folded: %s", error)
+
+    def _reopen(self) -> None:
+        self.state = None
+        self.file.close()
+
+    def _examine(self) -> None:
+        """Somebody read damage: look at all of it once."""
+        self._requests.suspected = False
+        if self._connection().execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            self._salvage()
+
+    def _salvage(self) -> None:
+        memory = self.state
+        witness = Witness(memory, read_copy(self.file.ids_copy))
+        remains = Remains(self.file.path)
+        stamp = self.stamp()
+        try:
+            self.file.rebuild(
+                lambda target, aside: refill(target, remains, witness, aside=aside, stamp=stamp, at=self._at)
+            )
+        finally:
+            remains.close()
+        self.state = None
