@@ -22,6 +22,7 @@ from broker.downlink import Downlink
 from broker.lanes import Lanes, Queued
 from broker.mqtt import Endpoint, Link
 from broker.receipts import Receipts
+from broker.stopping import Stop
 from broker.store import Store
 from settings import EXIT_CONFIG
 from wire.topics import bridge_state
@@ -58,10 +59,15 @@ class Bridge:
     """One bridge; `run` returns its exit code. `open_store` is called in the committing thread."""
 
     def __init__(
-        self, settings: BridgeSettings, open_store: Callable[[], Store], *, receipts: Receipts | None = None
+        self,
+        settings: BridgeSettings,
+        open_store: Callable[[], Store],
+        stop: Stop,
+        *,
+        receipts: Receipts | None = None,
     ) -> None:
         self._settings = settings
-        self._stop = threading.Event()
+        self._stop = stop
         self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
         self._notes_dropped = 0
         self._lanes = Lanes()
@@ -74,13 +80,11 @@ class Bridge:
         )
         self._failures: list[BaseException] = []
 
-    def stop(self) -> None:
-        """Finish the running commit, send the receipts owed, say offline; `run` returns within 5 s."""
-        self._stop.set()
-        self._committer.woken.set()
-
     def run(self) -> int:
-        """Until `stop`, until a thread fails, or until another bridge with another store turns out to live."""
+        """Until stopped, until a thread fails, or until another bridge with another store turns out to live.
+
+        On the way out the running commit is finished, the receipts owed are sent and the bridge says offline.
+        """
         committing = self._thread("committer", lambda: self._committer.run(self._stop))
         store_id = self._wait_for_store()
         if store_id is None:
@@ -92,7 +96,7 @@ class Bridge:
         try:
             yields = self._desk(mine, reader)
         finally:
-            self.stop()
+            self._stop.set()
             self._join([committing])
             reader.publish(bridge_state(self._settings.name), replace(mine, online=False).encode(), qos=1, retain=True)
             for link in (reader, self._down):
@@ -171,7 +175,7 @@ class Bridge:
                 log.exception("%s failed", name)
                 raise
             finally:
-                self.stop()  # the first to end stops the rest
+                self._stop.set()  # the first to end stops the rest
 
         thread = threading.Thread(target=guarded, name=f"bridge-{name}")
         thread.start()

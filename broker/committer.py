@@ -17,6 +17,7 @@ from typing import Final, Protocol, TypeVar
 from broker.lanes import Cost, Lanes, Numbers, Queued, Spent
 from broker.presence import Heard
 from broker.receipts import Gathered, Key, Receipts
+from broker.stopping import Stop
 from broker.store import Arrival, Outcome, Store, StoreUnavailable
 from wire.decode import Parcel, decode_parcel, encode_receipt
 from wire.errors import PeerViolation
@@ -26,7 +27,7 @@ from wire.topics import parse_unit_topic, receipt
 
 log = logging.getLogger(__name__)
 
-IDLE_S: Final = 1.0  # the longest sleep of an idle committer
+IDLE_S: Final = 0.2  # the longest sleep of an idle committer, and how late it may hear of a stop
 # A store that is not there is asked again after this long, doubling; nothing is receipted meanwhile.
 FIRST_RETRY_S: Final = 0.1
 SLOWEST_RETRY_S: Final = 5.0
@@ -96,7 +97,7 @@ class Committer:
         self._numbers = Numbers()
         self._fixed_s = FIRST_FIXED_S
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Until `stop`: then the running commit is finished and every receipt owed is sent."""
         store, _ = self._patiently(stop, self._open_store)
         if store is None:
@@ -107,7 +108,7 @@ class Committer:
                 self._turn(store, stop)
             self._send_receipts(store, self._receipts.all())
 
-    def _turn(self, store: Store, stop: threading.Event) -> None:
+    def _turn(self, store: Store, stop: Stop) -> None:
         self.woken.clear()
         live, bulk = self.lanes.take(self._cost)
         if live or bulk:
@@ -120,7 +121,7 @@ class Committer:
             wait_s = self._receipts.wait_s(time.monotonic())
             self.woken.wait(IDLE_S if wait_s is None else min(wait_s, IDLE_S))
 
-    def _patiently(self, stop: threading.Event, attempt: Callable[[], Found]) -> tuple[Found | None, float]:
+    def _patiently(self, stop: Stop, attempt: Callable[[], Found]) -> tuple[Found | None, float]:
         """What `attempt` gives as soon as the store answers, and the seconds that took; None when stopped before."""
         since_s, delay_s = time.monotonic(), FIRST_RETRY_S
         while True:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import queue
 import sqlite3
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from broker.bridge_state import BridgeState, Verdict, judge, parse_state
 from broker.committer import Result, Send, reason
 from broker.downlink import Downlink
 from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
+from broker.stopping import Stop
 from wire import records_pb2
 from wire.decode import decode_body
 from wire.errors import PeerViolation
@@ -83,7 +83,7 @@ class Desk:
         self._yields = False
         self._commands_due_s = self._presence_due_s = 0.0
 
-    def run(self, stop: threading.Event) -> bool:
+    def run(self, stop: Stop) -> bool:
         """Until `stop`, or until another bridge turns out to have been first."""
         while not stop.is_set() and not self._yields:
             self._take(TURN_S)

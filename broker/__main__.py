@@ -1,0 +1,85 @@
+"""`python -m broker --config F [bridge|publisher|mosquitto]`: one part of the centre, or all as supervised children."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from broker.config import CentreConfig, load_centre
+from broker.stopping import Stop
+from settings import EXIT_CONFIG, ConfigError
+from wire.errors import PantauError
+
+PARTS = ("mosquitto", "bridge", "publisher")
+
+
+def main(argv: list[str]) -> int:
+    """Run what is asked for until SIGTERM or SIGINT; the exit code (0 clean, 1 failed, 78 configuration)."""
+    asked = _asked(argv)
+    logging.basicConfig(level=logging.INFO, format=f"%(levelname)s {asked.part or 'centre'}: %(message)s")
+    try:
+        config = load_centre(asked.config)
+        config.store.state_directory.mkdir(parents=True, exist_ok=True)
+        return _run(asked.part, asked.config, config)
+    except ConfigError as error:
+        logging.error("%s", error)
+        return EXIT_CONFIG
+    except PantauError as error:
+        logging.error("%s", error)
+        return 1
+
+
+def _asked(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m broker", description=__doc__)
+    parser.add_argument("--config", required=True, help="the centre's TOML file")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="run only this part, in this process")
+    return parser.parse_args(argv)
+
+
+def _run(part: str | None, path: str, config: CentreConfig) -> int:
+    if part == "mosquitto":
+        return _mosquitto(config)
+    if part == "bridge":
+        return _bridge(config)
+    if part == "publisher":
+        return _publisher(config)
+    from broker.supervise import supervise
+
+    parts = [one for one in PARTS if one != "mosquitto" or config.broker.run]
+    return supervise({one: [sys.executable, "-m", "broker", "--config", path, one] for one in parts}, _stop())
+
+
+def _mosquitto(config: CentreConfig) -> int:
+    from broker.mosquitto import prepare
+
+    command = prepare(config.listener, config.roles, config.store.state_directory / "mosquitto")
+    os.execv(command[0], command)  # from here on this process is Mosquitto: signals and its log are its own
+
+
+def _bridge(config: CentreConfig) -> int:
+    from broker.bridge import Bridge
+    from broker.store import open_store
+
+    return Bridge(config.bridge, lambda: open_store(config.store.url, writer=True), _stop()).run()
+
+
+def _publisher(config: CentreConfig) -> int:
+    from broker.publisher import Publisher
+    from broker.store import open_store
+
+    stop = _stop()
+    with open_store(config.store.url) as store:
+        Publisher(store, config.endpoint(config.credentials.publisher)).run(stop)
+    return 0
+
+
+def _stop() -> Stop:
+    stop = Stop()
+    stop.on_signals()
+    return stop
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,195 @@
+"""What the centre can be told; everything it can find out by itself has no key here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from broker.acl import BRIDGE_NAME, EVERY_AGENCY, PUBLISHER_NAME, Consumer, Roles, receipts_name
+from broker.bridge import BridgeSettings
+from broker.mosquitto import Listener
+from broker.mqtt import Endpoint
+from settings import ConfigError, Problem, load, setting
+from wire.topics import valid_name
+
+__all__ = ["CentreConfig", "load_centre"]
+
+_CONSUMERS_WANTED = 'a list like [{ name = "city-fire", agencies = ["fire"] }], agencies = ["*"] for all of them'
+_STORE_WANTED = 'a URL in quotes: "sqlite:////var/lib/pantau/store.db" (four slashes: an absolute path)'
+
+
+def _name(prefix: str) -> Any:
+    def check(name: str) -> str | None:
+        return None if name.startswith(prefix) and valid_name(name) else f"a name that begins with {prefix}"
+
+    return check
+
+
+def _consumers(written: object) -> tuple[Consumer, ...]:
+    if not isinstance(written, list):
+        raise ValueError(written)
+    consumers = tuple(_consumer(one) for one in written)
+    if len({one.name for one in consumers}) != len(consumers):
+        raise ValueError(written)
+    return consumers
+
+
+def _consumer(written: Any) -> Consumer:
+    if set(written) != {"name", "agencies"} or not isinstance(written["agencies"], list):
+        raise ValueError(written)
+    consumer = Consumer(name=written["name"], agencies=tuple(written["agencies"]))
+    # Both go into Mosquitto's access list as they are: a line break or a wildcard in one would grant what nobody wrote.
+    if not consumer.name.startswith("city-") or not valid_name(consumer.name):
+        raise ValueError(written)
+    if not all(agency == EVERY_AGENCY or valid_name(agency) for agency in consumer.agencies):
+        raise ValueError(written)
+    return consumer
+
+
+def _store_url(url: str) -> str | None:
+    return None if url.startswith("sqlite:///") and len(url) > len("sqlite:///") else _STORE_WANTED
+
+
+def _one_line(path: Path) -> str | None:
+    return None if "\n" not in str(path) and "\r" not in str(path) else "a path without line breaks"
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The MQTT broker, and who is let in by which certificate."""
+
+    host: str = setting("host name of the broker, as its certificate says it")
+    port: int = setting(
+        "TCP port of the broker", at_least=1, at_most=65535, default=8883, reason="MQTT over TLS (IANA)"
+    )
+    run: bool = setting(
+        "whether this configuration runs Mosquitto, too", default=True,
+        reason="false where the broker has a machine of its own",
+    )  # fmt: skip
+    listen: str = setting(
+        "address Mosquitto listens on", default="0.0.0.0",
+        reason="units come from outside; nothing without a certificate gets a byte, on the loopback either",
+    )  # fmt: skip
+    consumers: tuple[Consumer, ...] = setting(
+        "readers of the clean topics: the CN of their certificate, and the agencies each may see",
+        convert=_consumers, wanted=_CONSUMERS_WANTED, default=(), reason="nobody reads until named",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Certificates and keys, PEM: ca.pem, and NAME.pem with NAME.key for every name below and for the broker's host."""
+
+    directory: Path = setting("the folder that holds them", check=_one_line)
+    bridge: str = setting(
+        "the bridge's name; NAME-receipts is its second certificate", check=_name("bridge"), default=BRIDGE_NAME,
+        reason="one bridge a store",
+    )  # fmt: skip
+    publisher: str = setting(
+        "the publisher's name", check=_name("bridge"), default=PUBLISHER_NAME, reason="one publisher a store"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """Where records are kept, and what stands beside them."""
+
+    url: str = setting("the central store", check=_store_url, wanted=_STORE_WANTED)
+    state_directory: Path = setting(
+        "folder for presence, commands, desired configuration and the rendered Mosquitto files", check=_one_line,
+        default=Path("/var/lib/pantau"), reason="systemd's StateDirectory",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CentreConfig:
+    """The centre's file."""
+
+    broker: Broker
+    credentials: Credentials
+    store: StorePlace
+
+    @property
+    def roles(self) -> Roles:
+        """Who is who by certificate."""
+        return Roles(
+            bridge=self.credentials.bridge, publisher=self.credentials.publisher, consumers=self.broker.consumers
+        )
+
+    @property
+    def listener(self) -> Listener:
+        """What Mosquitto is to be."""
+        certificate_path, key_path = self.pem_paths(self.broker.host)
+        return Listener(
+            address=self.broker.listen,
+            port=self.broker.port,
+            ca_path=self.ca_path,
+            certificate_path=certificate_path,
+            key_path=key_path,
+        )
+
+    @property
+    def bridge(self) -> BridgeSettings:
+        """What the bridge needs."""
+        return BridgeSettings(
+            name=self.credentials.bridge,
+            reader=self.endpoint(self.credentials.bridge),
+            receipts=self.endpoint(receipts_name(self.credentials.bridge)),
+            presence_path=self.presence_path,
+            downlink_path=self.downlink_path,
+        )
+
+    @property
+    def ca_path(self) -> Path:
+        return self.credentials.directory / "ca.pem"
+
+    @property
+    def presence_path(self) -> Path:
+        """Where the bridge writes who is online (`broker.presence.read_presence` reads it)."""
+        return self.store.state_directory / "presence.json"
+
+    @property
+    def downlink_path(self) -> Path:
+        """Where desired configuration and commands wait (`broker.downlink.Downlink`)."""
+        return self.store.state_directory / "downlink.db"
+
+    def pem_paths(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of one identity."""
+        return self.credentials.directory / f"{name}.pem", self.credentials.directory / f"{name}.key"
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The broker, seen by one identity of the centre."""
+        certificate_path, key_path = self.pem_paths(name)
+        return Endpoint(
+            host=self.broker.host,
+            port=self.broker.port,
+            ca_path=self.ca_path,
+            certificate_path=certificate_path,
+            key_path=key_path,
+        )
+
+
+def load_centre(path: str | Path) -> CentreConfig:
+    """The centre's configuration; raises ConfigError with every problem, missing certificates included."""
+    config = load(path, CentreConfig)
+    names = [config.credentials.bridge, receipts_name(config.credentials.bridge), config.credentials.publisher]
+    if config.broker.run:
+        names.append(config.broker.host)
+    needed = [config.ca_path, *(pem for name in names for pem in config.pem_paths(name))]
+    problems = [
+        Problem(key="credentials.directory", value=str(config.credentials.directory), wanted=f"{pem.name} {why}")
+        for pem in needed
+        if (why := _unreadable(pem)) is not None
+    ]
+    if problems:
+        raise ConfigError(str(path), problems)
+    return config
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return f"must be in it, readable by this user ({error.strerror})"

@@ -1,0 +1,137 @@
+"""Lanes are bounded, live goes first, and numbers spread the units over the bridge's own measured speed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.lanes import (
+    BULK_PARCEL_BYTES,
+    FIRST_COST_S,
+    GROUP_S,
+    LANE_LEAST_BYTES,
+    MESSAGE_BYTES,
+    Cost,
+    Lane,
+    Lanes,
+    Numbers,
+    Queued,
+    Spent,
+)
+
+
+def queued(payload: bytes = b"x") -> Queued:
+    return Queued("pantau/v1/a/up", payload, 0.0)
+
+
+@given(st.integers(0, 50_000), st.lists(st.integers(0, 3000), max_size=100))
+def test_a_lane_never_holds_more_than_its_limit_and_counts_what_it_drops(limit: int, sizes: list[int]) -> None:
+    lane = Lane(limit)
+    for size in sizes:
+        lane.put(queued(bytes(size)))
+        assert lane.held_bytes <= limit
+    assert len(lane) + lane.dropped == len(sizes)
+    while len(lane):
+        lane.take()
+    assert lane.held_bytes == 0
+
+
+def test_empty_messages_are_bounded_too() -> None:
+    lane = Lane(10 * MESSAGE_BYTES)
+    for _ in range(100):
+        lane.put(queued(b""))
+    assert len(lane) == 10
+
+
+def test_live_goes_before_bulk() -> None:
+    lanes, cost = Lanes(), Cost(0.0)
+    lanes.bulk.put(queued(b"bulk"))
+    lanes.live.put(queued(b"live"))
+    live, bulk = lanes.take(cost)
+    assert [one.payload for one in live] == [b"live"]
+    assert [one.payload for one in bulk] == [b"bulk"]
+    assert not lanes
+
+
+def test_a_group_is_no_more_work_than_its_time_and_one_parcel() -> None:
+    lanes, cost = Lanes(), Cost(0.0)
+    for _ in range(100):
+        lanes.bulk.put(queued(bytes(BULK_PARCEL_BYTES)))
+    _, bulk = lanes.take(cost)
+    assert len(bulk) == pytest.approx(GROUP_S / (BULK_PARCEL_BYTES * FIRST_COST_S), abs=1)
+
+
+def test_live_alone_fills_a_group_and_bulk_waits() -> None:
+    lanes, cost = Lanes(), Cost(0.0)
+    cost.live_s = GROUP_S
+    lanes.live.put(queued())
+    lanes.bulk.put(queued())
+    assert [len(lane) for lane in lanes.take(cost)] == [1, 0]
+    assert [len(lane) for lane in lanes.take(cost)] == [0, 1]
+
+
+def test_a_slow_store_shortens_the_bulk_lane_but_never_closes_it() -> None:
+    lanes, cost = Lanes(), Cost(0.0)
+    cost.bulk_byte_s = 1.0
+    lanes.take(cost)
+    assert lanes.bulk.limit_bytes == LANE_LEAST_BYTES
+
+
+def test_the_first_asker_may_send_at_once_and_the_next_waits_for_its_work() -> None:
+    numbers, cost = Numbers(), Cost(0.0)
+    assert numbers.draw(10**9, now_mono_s=100.0, cost=cost) == 0
+    one_parcel_ms = BULK_PARCEL_BYTES * FIRST_COST_S / 0.97 * 1000
+    assert numbers.draw(10**9, now_mono_s=100.0, cost=cost) == pytest.approx(one_parcel_ms, abs=1)
+    assert numbers.draw(10**9, now_mono_s=100.0, cost=cost) == pytest.approx(2 * one_parcel_ms, abs=1)
+
+
+def test_a_small_backlog_takes_a_small_slot() -> None:
+    numbers, cost = Numbers(), Cost(0.0)
+    numbers.draw(100, now_mono_s=0.0, cost=cost)
+    assert numbers.draw(100, now_mono_s=0.0, cost=cost) == 0
+
+
+def test_an_idle_bridge_forgets_old_slots() -> None:
+    numbers, cost = Numbers(), Cost(0.0)
+    for _ in range(1000):
+        numbers.draw(10**6, now_mono_s=0.0, cost=cost)
+    assert numbers.draw(10**6, now_mono_s=1000.0, cost=cost) == 0
+
+
+def test_live_work_slows_the_numbers_down_to_a_tenth_at_most() -> None:
+    cost = Cost(0.0)
+    cost.spent(Spent(at_mono_s=9.0, live_s=50.0, live_parcels=1, bulk_s=0.0, bulk_bytes=0))
+    assert cost.live_share(10.0) == 1.0
+    numbers = Numbers()
+    numbers.draw(BULK_PARCEL_BYTES, now_mono_s=10.0, cost=cost)
+    wanted_ms = BULK_PARCEL_BYTES * FIRST_COST_S / 0.1 * 1000
+    assert numbers.draw(1, now_mono_s=10.0, cost=cost) == pytest.approx(wanted_ms, abs=1)
+
+
+def test_live_share_is_of_the_last_seconds_only() -> None:
+    cost = Cost(0.0)
+    cost.spent(Spent(at_mono_s=10.0, live_s=1.0, live_parcels=10, bulk_s=0.0, bulk_bytes=0))
+    assert cost.live_share(10.5) == pytest.approx(0.2)
+    assert cost.live_share(15.1) == 0.0
+
+
+@given(st.floats(1e-9, 1e-3))
+def test_the_cost_follows_what_was_measured(truth_s: float) -> None:
+    cost = Cost(0.0)
+    for turn in range(200):
+        spent_s = truth_s * BULK_PARCEL_BYTES
+        cost.spent(Spent(at_mono_s=turn, live_s=0.0, live_parcels=0, bulk_s=spent_s, bulk_bytes=BULK_PARCEL_BYTES))
+    assert cost.bulk_byte_s == pytest.approx(truth_s, rel=0.1, abs=FIRST_COST_S * 1e-4)
+
+
+@given(st.lists(st.tuples(st.integers(1, 2**40), st.floats(0, 10)), max_size=50))
+def test_numbers_never_go_back_and_never_exceed_the_field(asks: list[tuple[int, float]]) -> None:
+    numbers, cost, now_s, before_s = Numbers(), Cost(0.0), 0.0, 0.0
+    cost.bulk_byte_s = 1e-2
+    for waiting, pause_s in asks:
+        now_s += pause_s
+        after_ms = numbers.draw(waiting, now_mono_s=now_s, cost=cost)
+        assert 0 <= after_ms < 2**32
+        assert now_s + after_ms / 1000 >= before_s - 0.002
+        before_s = now_s + after_ms / 1000
