@@ -54,8 +54,8 @@ class Broker:
     certificate_path: Path = setting("this box's certificate, PEM", check=_readable)
     key_path: Path = setting("this box's private key, PEM; it never leaves the box", check=_readable)
     keepalive_s: int = setting(
-        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=60,
-        reason="mobile operators drop an idle connection after some minutes; a ping costs about 130 bytes",
+        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=75,
+        reason="above the 60 s for which receipts are gathered, below what carriers cut off",
     )  # fmt: skip
     fleet_units: int = setting(
         "how many boxes share the broker: spreads reconnecting over 2 ms a box", unit="boxes", at_least=1,

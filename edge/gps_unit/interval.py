@@ -37,22 +37,34 @@ class Waiting(NamedTuple):
 
     fix: Fix
     boot_id: int
-    parked: bool
 
 
 class OpenInterval:
     """The fixes of the present report interval, in memory and in the file at `path`.
 
-    `committed` is the last number the outbox knows. A file that cannot be written is said once; the interval goes on
-    in memory alone.
+    `number` is what the next record carries; 0 until `reconcile` was told what the outbox has. A file that cannot be
+    written is said once; the interval goes on in memory alone.
     """
 
-    def __init__(self, path: Path, committed: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
         self._told = False
-        self.number, self.waiting = _leftover(path, committed)
+        self.number, self.waiting = _leftover(path)
+        self._left_over = len(self.waiting)
         self.dropped = 0
+        self._rewrite()
+
+    def reconcile(self, last_committed: int) -> None:
+        """Learn the last number the outbox has; fixes that were left over and are in it already go."""
+        if self.number > last_committed:
+            return
+        if self.number:
+            # A record each number: those up to the last one took the first runs of the file.
+            runs = rows(self.waiting[: self._left_over])[: last_committed - self.number + 1]
+            del self.waiting[: sum(len(run) for run in runs)]
+        self.number = last_committed + 1
+        self._left_over = 0
         self._rewrite()
 
     def add(self, waiting: Waiting) -> None:
@@ -68,6 +80,7 @@ class OpenInterval:
         """The first `count` fixes are in the outbox, with this interval's number: the rest gets the next one."""
         self.number += 1
         del self.waiting[:count]
+        self._left_over = max(0, self._left_over - count)
         self._rewrite()
 
     def close(self) -> None:
@@ -81,6 +94,7 @@ class OpenInterval:
         count = MOST_WAITING // 10
         self.dropped += count
         del self.waiting[:count]
+        self._left_over = max(0, self._left_over - count)
         self._rewrite()
 
     def _rewrite(self) -> None:
@@ -139,7 +153,7 @@ def _dated(waiting: Sequence[Waiting]) -> Iterator[Waiting]:
 
 
 def _together(before: Waiting, after: Waiting) -> bool:
-    if before.parked != after.parked or (before.fix.utc_ms is None) != (after.fix.utc_ms is None):
+    if before.fix.parked != after.fix.parked or (before.fix.utc_ms is None) != (after.fix.utc_ms is None):
         return False
     if before.fix.utc_ms is not None and after.fix.utc_ms is not None:
         return before.fix.utc_ms < after.fix.utc_ms
@@ -147,7 +161,7 @@ def _together(before: Waiting, after: Waiting) -> bool:
 
 
 def _packed(waiting: Waiting) -> str:
-    return _written([waiting.boot_id, waiting.parked, *_values(waiting.fix)])
+    return _written([waiting.boot_id, *_values(waiting.fix)])
 
 
 def _frame(text: str) -> bytes:
@@ -167,29 +181,25 @@ def _frames(content: bytes) -> Iterator[bytes]:
         at += _FRAME.size + length
 
 
-def _leftover(path: Path, committed: int) -> tuple[int, list[Waiting]]:
-    """The number of the interval to go on with, and what of the file the outbox does not have yet."""
+def _leftover(path: Path) -> tuple[int, list[Waiting]]:
+    """Number and fixes of the file a process before left; 0 when it never had a number."""
     try:
         frames = list(_frames(path.read_bytes()))
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             log.warning("no open interval to go on with: %s", error)
-        return committed + 1, []
+        return 0, []
     if not frames:
-        return committed + 1, []
+        return 0, []
     try:
-        number = int(json.loads(frames[0]))
-        waiting = [_unpacked(json.loads(frame)) for frame in frames[1:]]
+        return int(json.loads(frames[0])), [_unpacked(json.loads(frame)) for frame in frames[1:]]
     except (ValueError, TypeError) as error:  # another version's file: an update kept the directory
         log.warning("the open interval is of another version and is given up: %s", error)
-        return committed + 1, []
-    # A record each number: those up to `committed` took the first runs of this file.
-    done = sum(len(row) for row in rows(waiting)[: max(0, committed - number + 1)])
-    return max(number, committed + 1), waiting[done:]
+        return 0, []
 
 
 def _unpacked(values: list[object]) -> Waiting:
-    boot_id, parked, *rest = values
+    boot_id, *rest = values
     if not isinstance(boot_id, int) or len(rest) != len(_names):
         raise ValueError("fields differ")
-    return Waiting(Fix(**dict(zip(_names, rest, strict=True))), boot_id, bool(parked))  # type: ignore[arg-type]
+    return Waiting(Fix(**dict(zip(_names, rest, strict=True))), boot_id)  # type: ignore[arg-type]

@@ -22,9 +22,15 @@ def waiting(n: int, *, dated: bool = True, parked: bool = False, boot: int = 7) 
     utc_ms = NOON + 1000 * n
     fix = Fix(
         utc_ms=utc_ms if dated else None, time_of_day_ms=utc_ms % DAY_MS, boottime_ms=5000 + 1000 * n,
-        lat_deg=-6.2 + n * 1.23456789e-7, lon_deg=106.8, speed_mps=0.1 + 0.2, satellites=9,
+        lat_deg=-6.2 + n * 1.23456789e-7, lon_deg=106.8, speed_mps=0.1 + 0.2, satellites=9, parked=parked,
     )  # fmt: skip
-    return Waiting(fix, boot, parked)
+    return Waiting(fix, boot)
+
+
+def opened_at(path: Path, committed: int) -> OpenInterval:
+    opened = OpenInterval(path)
+    opened.reconcile(committed)
+    return opened
 
 
 @pytest.fixture
@@ -33,10 +39,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_added_is_there_again_to_the_last_bit(path: Path) -> None:
-    before = OpenInterval(path, committed=4)
+    before = opened_at(path, 4)
     for n in range(3):
         before.add(waiting(n, dated=n > 0))
-    after = OpenInterval(path, committed=4)
+    after = opened_at(path, 4)
     assert after.number == before.number == 5
     assert after.waiting == before.waiting
     before.close()
@@ -44,38 +50,63 @@ def test_what_was_added_is_there_again_to_the_last_bit(path: Path) -> None:
 
 
 def test_a_leftover_whose_number_the_outbox_knows_is_dropped(path: Path) -> None:
-    before = OpenInterval(path, committed=4)
+    before = opened_at(path, 4)
     before.add(waiting(0))
     before.close()
-    after = OpenInterval(path, committed=5)
+    after = opened_at(path, 5)
     assert after.waiting == []
     assert after.number == 6
     after.close()
 
 
 def test_of_several_records_only_the_missing_ones_are_left(path: Path) -> None:
-    before = OpenInterval(path, committed=0)
+    before = opened_at(path, 0)
     for n in (0, 1, 2, 1, 2):  # time steps back after the third: two records
         before.add(waiting(n))
     before.close()
-    after = OpenInterval(path, committed=1)
+    after = opened_at(path, 1)
     assert [each.fix.utc_ms for each in after.waiting] == [NOON + 1000, NOON + 2000]
     assert after.number == 2
     after.close()
-    assert OpenInterval(path, committed=2).waiting == []
+    assert opened_at(path, 2).waiting == []
 
 
 def test_after_a_commit_the_rest_carries_the_next_number(path: Path) -> None:
-    first = OpenInterval(path, committed=0)
+    first = opened_at(path, 0)
     for n in range(5):
         first.add(waiting(n))
     first.committed(3)
     first.add(waiting(5))
-    again = OpenInterval(path, committed=1)
+    again = opened_at(path, 1)
     assert again.number == first.number == 2
     assert again.waiting == first.waiting == [waiting(3), waiting(4), waiting(5)]
     first.close()
     again.close()
+
+
+def test_what_was_never_given_a_number_is_never_taken_for_appended(path: Path) -> None:
+    """The outbox could not be opened at the start, and the process was killed before it could."""
+    first = OpenInterval(path)
+    first.add(waiting(0))
+    first.close()
+    second = OpenInterval(path)
+    second.add(waiting(1))
+    second.reconcile(500)
+    assert second.number == 501
+    assert second.waiting == [waiting(0), waiting(1)]
+    second.close()
+    assert opened_at(path, 500).waiting == [waiting(0), waiting(1)]
+
+
+def test_fixes_that_came_before_the_outbox_was_known_stay_when_the_leftover_goes(path: Path) -> None:
+    first = opened_at(path, 4)
+    first.add(waiting(0))
+    first.close()
+    second = OpenInterval(path)
+    second.add(waiting(1))
+    second.reconcile(5)
+    assert second.waiting == [waiting(1)]
+    second.close()
 
 
 @given(cut=st.integers(0, 400), damaged=st.integers(0, 399) | st.none())
@@ -84,7 +115,7 @@ def test_a_torn_or_damaged_file_gives_a_prefix(
 ) -> None:
     path = tmp_path_factory.mktemp("interval") / "interval"
     whole = [waiting(n) for n in range(3)]
-    opened = OpenInterval(path, committed=0)
+    opened = opened_at(path, 0)
     for each in whole:
         opened.add(each)
     opened.close()
@@ -92,7 +123,7 @@ def test_a_torn_or_damaged_file_gives_a_prefix(
     if damaged is not None and damaged < len(content):
         content[damaged] ^= 0x10
     path.write_bytes(content)
-    left = OpenInterval(path, committed=0)
+    left = opened_at(path, 0)
     assert left.waiting == whole[: len(left.waiting)]
     left.close()
 
@@ -101,7 +132,7 @@ def test_a_torn_or_damaged_file_gives_a_prefix(
 def test_any_file_at_all_is_survived(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("interval") / "interval"
     path.write_bytes(content)
-    opened = OpenInterval(path, committed=3)
+    opened = opened_at(path, 3)
     assert opened.waiting == []
     assert opened.number == 4
     opened.close()
@@ -111,9 +142,8 @@ def test_a_fix_is_safe_from_sigkill_when_add_returns(path: Path) -> None:
     program = """
 import sys, time
 from pathlib import Path
-from edge.gps_unit.interval import OpenInterval
-from tests.gps_unit.test_interval import waiting
-opened = OpenInterval(Path(sys.argv[1]), committed=0)
+from tests.gps_unit.test_interval import opened_at, waiting
+opened = opened_at(Path(sys.argv[1]), 0)
 for n in range(1000):
     opened.add(waiting(n))
     print(n, flush=True)
@@ -126,7 +156,7 @@ time.sleep(60)
     process.wait(10)
     seen = max([seen, *(int(line) for line in process.stdout.read().splitlines() if line)])
     process.stdout.close()
-    left = OpenInterval(path, committed=0)
+    left = opened_at(path, 0)
     assert len(left.waiting) >= seen + 1
     assert left.waiting == [waiting(n) for n in range(len(left.waiting))]
     left.close()
@@ -134,13 +164,13 @@ time.sleep(60)
 
 def test_what_waits_is_bounded_and_what_is_given_up_is_counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interval, "MOST_WAITING", 20)
-    opened = OpenInterval(path, committed=0)
+    opened = opened_at(path, 0)
     for n in range(50):
         opened.add(waiting(n))
     assert len(opened.waiting) <= 20
     assert opened.dropped + len(opened.waiting) == 50
     assert opened.waiting[-1] == waiting(49)
-    again = OpenInterval(path, committed=0)
+    again = opened_at(path, 0)
     assert again.waiting == opened.waiting
     opened.close()
     again.close()
@@ -150,7 +180,7 @@ def test_a_directory_that_cannot_be_written_is_said_once_and_loses_nothing_in_me
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "run").write_text("a file where the directory should be")
-    opened = OpenInterval(tmp_path / "run" / "interval", committed=0)
+    opened = opened_at(tmp_path / "run" / "interval", 0)
     for n in range(5):
         opened.add(waiting(n))
     opened.committed(2)
@@ -182,4 +212,4 @@ def test_cutting_keeps_every_fix_in_order(drawn: list[tuple[int, bool, bool, int
     assert [each.fix.boottime_ms for row in cut for each in row] == [each.fix.boottime_ms for each in all_waiting]
     for row in cut:
         assert 0 < len(row) <= MOST_IN_A_RECORD
-        assert len({(each.fix.utc_ms is None, each.parked) for each in row}) == 1
+        assert len({(each.fix.utc_ms is None, each.fix.parked) for each in row}) == 1

@@ -5,6 +5,7 @@ import random
 import select
 import threading
 import time
+import tty
 from pathlib import Path
 
 import pytest
@@ -241,11 +242,11 @@ def test_the_time_of_the_first_byte_is_before_the_bytes_were_gathered(simulated:
 
 def test_nothing_is_ever_written_to_the_receiver(tmp_path: Path) -> None:
     master, slave = os.openpty()
+    tty.setraw(slave)  # else the kernel itself echoes what comes in before the port is opened
     receiver = Receiver(os.ttyname(slave))
-    for line in ALL:
+    for _ in ALL[:6]:
         os.write(master, bytes(range(128, 256)))
         read_some(receiver, 100)
-        assert line
     receiver.understood()
     receiver.close()
     assert not select.select([master], [], [], 0.1)[0]
