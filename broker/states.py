@@ -88,10 +88,10 @@ class States:
     def _show(self, asset: Asset, picture: Picture) -> None:
         before = self._pictures.pop(asset, None)
         for reading in before.readings() if before else ():
-            if self._rests_on.get(reading.row_id) == asset:
-                del self._rests_on[reading.row_id]
+            if self._rests_on.get(reading.entry.row_id) == asset:
+                del self._rests_on[reading.entry.row_id]
         for reading in picture.readings():
-            self._rests_on[reading.row_id] = asset
+            self._rests_on[reading.entry.row_id] = asset
             self._pictures[asset] = picture
 
     def _schedule(self, asset: Asset, not_before_s: float) -> None:
@@ -105,9 +105,9 @@ def _as_stored(shown: Picture, newest: LogEntry | None) -> Picture:
     """`shown` with its position as the store has it; the same object when it already is."""
     position = shown.position
     if newest is None:
-        return shown if position is None else without(shown, position.row_id)
+        return shown if position is None else without(shown, position.entry.row_id)
     if position is None:
         return moved(shown, newest, read_body(newest))
     if position.order[0] == newest.utc_to_ms:
         return shown
-    return moved(without(shown, position.row_id), newest, read_body(newest))
+    return moved(without(shown, position.entry.row_id), newest, read_body(newest))
