@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from broker.assets import Assignment, Name, Roster
-from broker.store.schema import BLOCK_SEQS, BLOCK_SHIFT, DAY_SHIFT, LAST_DAY
-from broker.store.values import DAY_MS, FUTURE, UNDECODED, StoreUnavailable
+from broker.store.schema import BLOCK_SEQS, BLOCK_SHIFT, DAY_SHIFT, LAST_DAY, unavailable
+from broker.store.values import DAY_MS, FUTURE, UNDECODED
 from broker.times import Dated
 from wire.kinds import KIND_TRACK
 
@@ -17,7 +17,7 @@ _MAX_DAYS = 8  # a record covers an interval; one that seems to cover weeks has 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """One write transaction: durable after the block, undone when it raises; StoreUnavailable when the disk failed."""
-    try:
+    with unavailable("not committed"):
         db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -26,8 +26,6 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(str(error)) from error
 
 
 def day_of(utc_ms: int) -> int:

@@ -7,6 +7,8 @@ per fix, and no index by time: `blocks` says which blocks of seqs of an outbox t
 
 import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from broker.store.values import StoreUnavailable, StoreVersion
@@ -120,24 +122,35 @@ CREATE TABLE purges (
 MIGRATIONS: tuple[str, ...] = (_FIRST,)
 
 
+# Primary result codes that say "not now" and change nothing: busy, locked, out of memory, read-only, interrupted,
+# disk I/O, full, cannot open, locking protocol. https://www.sqlite.org/rescode.html
+_NOT_NOW = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})
+
+
+@contextmanager
+def unavailable(what: str) -> Iterator[None]:
+    """Failures of the disk as StoreUnavailable; any other error of SQLite is a bug or a broken file, and stays one."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in _NOT_NOW:
+            raise StoreUnavailable(f"{what}: {error}") from error
+        raise
+
+
 def connect(path: str, *, writer: bool) -> sqlite3.Connection:
     """Open the file; a writer creates or migrates it. Raises StoreVersion, StoreUnavailable."""
     if not writer and not Path(path).exists():
         raise StoreUnavailable(f"no store at {path}")
-    try:
+    with unavailable(path):
         db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"{path}: {error}") from error
     try:
-        _prepare(db, path, writer)
-    except sqlite3.OperationalError as error:
+        with unavailable(path):
+            _prepare(db, path, writer)
+    except BaseException as error:
         db.close()
-        raise StoreUnavailable(f"{path}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise StoreVersion(f"{path}: {error}") from error
-    except StoreVersion:
-        db.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise StoreVersion(f"{path}: {error}") from error
         raise
     return db
 

@@ -2,10 +2,8 @@
 
 import fcntl
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -15,7 +13,7 @@ from broker.store import upkeep
 from broker.store.derived import held_ranges
 from broker.store.intake import Intake
 from broker.store.log import BLOCK_ENTRIES, Names, day_of, read_assignments, transaction
-from broker.store.schema import LAST_DAY, connect
+from broker.store.schema import LAST_DAY, connect, unavailable
 from broker.store.values import Arrival, LogEntry, Outcome, Purged, StoreInUse, StoreUnavailable
 from wire.ranges import Ranges
 
@@ -32,6 +30,7 @@ class SqliteStore:
     """See broker.store.Store."""
 
     def __init__(self, path: str, *, writer: bool = False) -> None:
+        self._path = path
         self._lock = _lock(path) if writer else None
         try:
             self._db = connect(path, writer=writer)
@@ -39,7 +38,7 @@ class SqliteStore:
             _unlock(self._lock)
             raise
         self._names = Names(self._db)
-        with self._reading():
+        with unavailable(self._path):
             self.store_id: int = self._db.execute("SELECT store_id FROM store").fetchone()[0]
             self._intake = Intake(self._db, self._names) if writer else None
             if writer:
@@ -56,15 +55,8 @@ class SqliteStore:
         _unlock(self._lock)
         self._lock = None
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(str(error)) from error
-
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._reading():
+        with unavailable(self._path):
             return self._db.execute(query, values).fetchall()
 
     def commit(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
@@ -102,7 +94,7 @@ class SqliteStore:
         return int(found[0][0]) if found else 0
 
     def set_cursor(self, name: str, log_id: int) -> None:
-        with self._reading():
+        with unavailable(self._path):
             # Not synced: an older cursor after a power cut only repeats, and a sync here would delay the bridge's.
             self._db.execute("PRAGMA synchronous = NORMAL")
             try:
@@ -126,7 +118,7 @@ class SqliteStore:
         return [LogEntry._make(by_name[name]) for name in sorted(by_name)]
 
     def ended_names(self, now_utc_ms: int) -> list[tuple[str, str]]:
-        with self._reading():
+        with unavailable(self._path):
             roster = Roster(read_assignments(self._db))
         held = roster.held_at(now_utc_ms)
         for (unit,) in self._all("SELECT DISTINCT unit FROM boxes"):
@@ -135,11 +127,11 @@ class SqliteStore:
         return sorted(set(self._all("SELECT agency, asset FROM names")) - held)
 
     def assignments(self) -> list[Assignment]:
-        with self._reading():
+        with unavailable(self._path):
             return read_assignments(self._db)
 
     def set_assignments(self, assignments: Sequence[Assignment]) -> int:
-        with self._reading():
+        with unavailable(self._path):
             return upkeep.set_assignments(self._db, self._names, assignments)
 
     def rows(
@@ -202,7 +194,7 @@ class SqliteStore:
         return [box for (box,) in found]
 
     def ledger(self) -> list[Account]:
-        with self._reading():
+        with unavailable(self._path):
             self._db.execute("BEGIN")  # one moment of all tables
             try:
                 return self._accounts()
@@ -236,11 +228,11 @@ class SqliteStore:
         return accounts
 
     def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
-        with self._reading():
+        with unavailable(self._path):
             return upkeep.purge(self._db, before_utc_ms, asset, at_utc_ms=time.time_ns() // 1_000_000)
 
     def rederive(self) -> tuple[int, int]:
-        with self._reading():
+        with unavailable(self._path):
             return upkeep.rederive(self._db, self._names)
 
 

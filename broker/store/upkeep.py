@@ -14,7 +14,7 @@ from broker.times import Dated, in_future
 _CHUNK_ROWS = 500  # rows a transaction: about 20 ms during which a commit of the bridge waits
 _VACUUM_PAGES = 500  # 2 MB given back to the file system at a time
 
-_IN_BLOCK = "box = ? AND seq BETWEEN ? AND ?"
+_IN_BLOCK = "y.box = ? AND y.seq BETWEEN ? AND ?"
 
 
 def set_assignments(db: sqlite3.Connection, names: Names, assignments: Sequence[Assignment]) -> int:
@@ -56,7 +56,7 @@ def finish_renames(db: sqlite3.Connection, names: Names) -> int:
 def _rename(db: sqlite3.Connection, writer: LogWriter, box: int, block: int) -> int:
     first = block << BLOCK_SHIFT
     rows = db.execute(
-        f"SELECT l.row_id FROM keys y JOIN log l ON l.log_id = y.log_id WHERE y.{_IN_BLOCK}",
+        f"SELECT l.row_id FROM keys y JOIN log l ON l.log_id = y.log_id WHERE {_IN_BLOCK}",
         (box, first, first + BLOCK_SEQS - 1),
     ).fetchall()
     entries = [entry for (row_id,) in rows if (entry := writer.newest(row_id))]
