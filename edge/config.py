@@ -8,8 +8,9 @@ from edge.clock import BUILT_UTC_MS
 from settings import load, setting
 from wire.topics import valid_unit
 
-__all__ = ["BUILD_DATE", "UnitConfig", "load_unit"]
+__all__ = ["BUILD_DATE", "FIRMWARE", "UnitConfig", "load_unit"]
 
+FIRMWARE = "0.1.0"  # the version in pyproject.toml; asking importlib.metadata for it would cost 3 MB
 BUILD_DATE = datetime.fromtimestamp(BUILT_UTC_MS // 1000, UTC).date()
 
 

@@ -1,5 +1,6 @@
 """What is wrong in a configuration file, in the words of whoever has to put it right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wire.errors import PantauError
@@ -22,10 +23,12 @@ class Problem:
 
 
 class ConfigError(PantauError, ValueError):
-    """The configuration cannot be run; carries every problem found. Exit 78, and systemd does not restart."""
+    """The configuration cannot be run. Exit 78, and systemd does not restart.
 
-    def __init__(self, path: str, problems: list[Problem]) -> None:
-        self.path = path
-        self.problems = problems
+    `where` is the file and `problems` all that is wrong in it, or `where` alone says what is wrong.
+    """
+
+    def __init__(self, where: str, problems: Sequence[Problem] = ()) -> None:
+        self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join([f"{path}: {count}", *(f"  {problem}" for problem in problems)]))
+        super().__init__("\n".join([f"{where}: {count}", *(f"  {each}" for each in problems)]) if problems else where)

@@ -217,6 +217,7 @@ class Receiver:
                 self._port.listen_at(self._scan.line)
         except OSError as error:
             self.close()
+            self._scan.found = False
             raise DeviceLost(f"{self._tty}: {error}") from error
         return Heard(first, boottime_ms)
 

@@ -1,0 +1,160 @@
+"""Which part of a gps_unit is given to which: constructors only, nothing runs here."""
+
+import logging
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.commands import Commands
+from edge.config import FIRMWARE, UnitConfig
+from edge.gps_unit.interval import OpenInterval
+from edge.gps_unit.listen import Listener
+from edge.gps_unit.motion import Policy
+from edge.gps_unit.receiver import Line, Receiver
+from edge.gps_unit.record import Recorder, Reporting, Tally
+from edge.health import Health, Sources, Traffic
+from edge.memory import Memory
+from edge.outbox import Outbox, OutboxReader
+from edge.sending import Limits
+from edge.tls import Identity
+from edge.uplink import Uplink, UplinkOptions
+from wire.kinds import KIND_RESULT
+
+log = logging.getLogger(__name__)
+
+
+def config_path(argv: list[str]) -> Path:
+    """The file named on the command line."""
+    parser = ArgumentParser(prog="python -m edge.gps_unit", description="Record what the receiver says, and send it.")
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the TOML file of docs/config.md")
+    return Path(parser.parse_args(argv).config)
+
+
+def uplink(config: UnitConfig, clock: Clock, outbox: Outbox, memory: Memory) -> Uplink:
+    """The uplink of this configuration; its thread reads the outbox through a connection of its own."""
+    broker = config.broker
+    return Uplink(
+        UplinkOptions(
+            unit=config.unit.id,
+            host=broker.host,
+            port=broker.port,
+            firmware=FIRMWARE,
+            keepalive_s=broker.keepalive_s,
+            fleet_units=broker.fleet_units,
+            limits=Limits(
+                bucket_bytes_per_s=config.uplink.bulk_bytes_per_s, bucket_burst_bytes=config.uplink.bulk_burst_bytes
+            ),
+        ),
+        Identity(ca_path=broker.ca_path, certificate_path=broker.certificate_path, key_path=broker.key_path),
+        clock=clock,
+        outbox=outbox,
+        open_shelf=lambda: OutboxReader(config.outbox.path, on_corrupt=outbox.suspect),
+        next_session=lambda: memory.count_up("session"),
+    )
+
+
+class CommandIds:
+    """Ids of commands already carried out, kept in the documents."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def load(self) -> list[str]:
+        """The ids, oldest first."""
+        return list(self._memory.recall("command_ids", []))
+
+    def save(self, ids: list[str]) -> None:
+        """Keep these."""
+        self._memory.remember("command_ids", ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The parts that the main loop turns."""
+
+    listener: Listener
+    recorder: Recorder
+    obey: Callable[[], None]
+    close: Callable[[], None]
+
+
+def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memory: Memory) -> Unit:
+    """Receiver, recorder, health and commands of this configuration."""
+    tally, policy = Tally(), Policy() if config.report.policy else None
+    commands = Commands(clock, CommandIds(memory))
+    receiver = Receiver(
+        str(config.receiver.tty),
+        speed=config.receiver.speed,
+        remembered=_line(memory.recall("line", None)),
+        boottime_ms=clock.boottime_ms,
+    )
+
+    def rejected() -> dict[str, int]:
+        counters = [tally.rejected, commands.rejected, clock.rejected, uplink.account().rejected]
+        counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
+        return dict(sum(counters, Counter()))
+
+    health = Health(
+        outbox,
+        clock,
+        Sources(traffic=lambda: _traffic(uplink), rejected=rejected, unobserved=lambda: tally.unobserved),
+        firmware=FIRMWARE,
+        disk=config.outbox.path.parent,
+    )
+    recorder = Recorder(
+        Reporting(
+            interval_s=config.report.interval_s, quantum=config.report.quantum, tolerance_m=config.report.tolerance_m
+        ),
+        outbox,
+        clock,
+        OpenInterval(config.run.directory / config.unit.id / "interval"),
+        policy=policy,
+        health=health,
+        appended=uplink.wake,
+        tally=tally,
+    )
+    listener = Listener(
+        receiver,
+        recorder,
+        clock,
+        not_before_utc_ms=config.receiver.not_before_utc_ms,
+        on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
+    )
+    recorder.happened("boot", reason=_boot_reason(clock, memory), firmware=FIRMWARE)
+
+    def obey() -> None:
+        for payload in uplink.take_commands():
+            result = commands.carry_out(payload)
+            if result is not None:
+                recorder.put(result, KIND_RESULT)
+
+    def close() -> None:
+        receiver.close()
+        memory.remember("last_boot", [clock.boot_id, "clean"])
+
+    return Unit(listener, recorder, obey, close)
+
+
+def _boot_reason(clock: Clock, memory: Memory) -> str:
+    """power_on after a boot, restart after a clean stop, killed after none."""
+    boot_id, how = memory.recall("last_boot", [0, ""])
+    memory.remember("last_boot", [clock.boot_id, "running"])
+    if boot_id != clock.boot_id:
+        return "power_on"
+    return "restart" if how == "clean" else "killed"
+
+
+def _traffic(uplink: Uplink) -> Traffic:
+    account = uplink.account()
+    return Traffic(account.connections, account.up_bytes, account.down_bytes)
+
+
+def _line(remembered: object) -> Line | None:
+    """The receiver's line as documents keep it; None when there is none that makes sense."""
+    match remembered:
+        case [int(speed), str(framing)] if 4800 <= speed <= 921600 and len(framing) == 3:
+            return Line(speed, framing)
+    return None

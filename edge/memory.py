@@ -1,0 +1,74 @@
+"""What a box remembers besides records: a few named values in its documents, small, rarely written.
+
+Each look opens the documents anew: both threads may, none keeps a connection, and it happens a few times an hour. A
+card that takes no writes is said once; the value then lasts as long as the process.
+"""
+
+import logging
+import sqlite3
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from edge.documents import open_documents
+
+log = logging.getLogger(__name__)
+
+_TABLE = "memory"
+
+
+class Memory:
+    """Values by name; JSON types. Safe from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._known: dict[str, Any] = {}
+        self._told = False
+
+    def recall(self, name: str, default: Any) -> Any:
+        """The value of `name`, or `default`."""
+        with self._lock:
+            return self._recall(name, default)
+
+    def remember(self, name: str, value: Any) -> None:
+        """From now on, and after a restart, `name` is `value`."""
+        with self._lock:
+            self._remember(name, value)
+
+    def count_up(self, name: str) -> int:
+        """Raise a counter by one; its new value, never given before."""
+        with self._lock:
+            value = int(self._recall(name, 0)) + 1
+            self._remember(name, value)
+            return value
+
+    def _recall(self, name: str, default: Any) -> Any:
+        if name not in self._known:
+            try:
+                with open_documents(self._path) as documents:
+                    found = [each for each in documents.table(_TABLE).all() if each["name"] == name]
+            except (OSError, sqlite3.Error) as error:
+                self._trouble(error)
+                return default
+            if not found:
+                return default
+            self._known[name] = found[-1]["value"]
+        return self._known[name]
+
+    def _remember(self, name: str, value: Any) -> None:
+        from tinydb import where
+
+        self._known[name] = value
+        try:
+            with open_documents(self._path) as documents:
+                documents.table(_TABLE).upsert({"name": name, "value": value}, where("name") == name)
+        except (OSError, sqlite3.Error) as error:
+            self._trouble(error)
+        else:
+            self._told = False
+
+    def _trouble(self, error: Exception) -> None:
+        if not self._told:
+            log.warning("documents %s: %s; what is learnt now lasts until the next start", self._path, error)
+        self._told = True
