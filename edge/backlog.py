@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from edge.packing import Row, row_bytes
+from edge.outbox_ids import OutboxIds
+from edge.packing import ROW_OVERHEAD_BYTES, Row, row_bytes
 from wire.ranges import Ranges
 
 READ_ROWS: Final = 64  # rows of one read: about 8 kB, so memory does not grow with the backlog
@@ -15,19 +16,25 @@ class Shelf(Protocol):
     """The outbox as the uplink reads it; nothing is held open between two calls."""
 
     def newest_id(self) -> int:
-        """The highest id ever given to a row, deleted ones included; 0 when there was none."""
+        """The highest id of a row, 0 when there is none."""
 
-    def above(self, row_id: int, limit: int) -> Sequence[Row]:
-        """At most `limit` rows with a higher id, ascending."""
+    def above(self, row_id: int, limit_rows: int) -> Sequence[Row]:
+        """Rows with a higher id, ascending."""
 
-    def below(self, row_id: int, *, limit_rows: int, limit_bytes: int) -> Sequence[Row]:
+    def below(self, row_id: int, limit_rows: int, limit_bytes: int) -> Sequence[Row]:
         """Rows with a lower id, descending; at least one when there is any."""
 
-    def alarms(self, limit: int) -> Sequence[Row]:
-        """Rows of class alarm."""
+    def alarms(self, limit_rows: int) -> Sequence[Row]:
+        """Rows of class alarm, oldest first."""
 
     def rows_of(self, ids: Ranges) -> Sequence[Row]:
         """The rows of these ids that are still there."""
+
+    def checks_of(self, ids: Ranges) -> Sequence[tuple[int, int]]:
+        """(rows still there, XOR of their checks) of each range."""
+
+    def outboxes(self) -> OutboxIds:
+        """Row ids against (outbox_id, seq)."""
 
     def waiting(self) -> tuple[int, int]:
         """(rows, bytes of bodies) in the outbox, in flight ones included."""
@@ -44,7 +51,8 @@ def newest_waiting(shelf: Shelf, taken: Ranges, limit_bytes: int) -> list[Row]:
             upper = skips.pop()[0]
             continue
         floor = skips[-1][1] if skips else 0
-        rows = shelf.below(upper, limit_rows=READ_ROWS, limit_bytes=limit_bytes - size)
+        room = limit_bytes - size
+        rows = shelf.below(upper, limit_rows=min(READ_ROWS, 1 + room // ROW_OVERHEAD_BYTES), limit_bytes=room)
         if not rows:
             break
         for row in rows:

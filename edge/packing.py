@@ -12,7 +12,9 @@ from wire.encode import deflated_parcel, parcel, rows_message
 
 ROW_OVERHEAD_BYTES: Final = 14  # envelope of a row: tags, lengths, seq step, class, kind, check
 PARCEL_OVERHEAD_BYTES: Final = 40  # outbox_id, waiting_bytes and stamps
-RATIO_WEIGHT: Final = 0.3
+FIRST_RATIO: Final = 0.65  # deflated bytes a byte: real drives, rows of 10 fixes (architecture section 5)
+RATIO_WEIGHT: Final = 0.5
+MOST_ROWS: Final = 5_000  # the centre takes 10,000 a parcel
 LEAST_RATIO: Final = 0.05  # bounds what is read for one parcel: 20 times its limit
 
 
@@ -80,7 +82,7 @@ def leading(rows: Sequence[Row], limit_bytes: float) -> Sequence[Row]:
         size += row_bytes(row)
         if count and (size > limit_bytes or row.outbox_id != rows[0].outbox_id):
             return rows[:count]
-    return rows
+    return rows[:MOST_ROWS]
 
 
 def plain(rows: Sequence[Row]) -> Packed:
@@ -100,7 +102,7 @@ class Filler:
     """Fills parcels to a limit after deflate: guesses by how the last ones deflated, so mostly compresses once."""
 
     def __init__(self) -> None:
-        self._ratio = 1.0  # deflated bytes a byte; 1: the first parcel is too small rather than packed twice
+        self._ratio = FIRST_RATIO
 
     def wanted_bytes(self, limit_bytes: int) -> int:
         """How many bytes of rows to read for a parcel of `limit_bytes`."""

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from edge.backlog import Shelf
 from edge.backoff import Backoff
 from edge.clock import Clock
-from edge.errors import OutboxCorrupt
+from edge.errors import OutboxCorrupt, OutboxFull
 from edge.link import CONNECT_TIMEOUT_S, Connected, Ended, Heard, Link, Written
 from edge.own_link import OwnLink
 from edge.packing import NO_STAMPS, Stamps
@@ -44,6 +44,7 @@ class Stop(Protocol):
     """What the loop asks at every turn (edge/service.py)."""
 
     def is_set(self) -> bool: ...
+    def wait(self, timeout_s: float) -> bool: ...
 
 
 class ClosingShelf(Shelf, Protocol):
@@ -58,7 +59,6 @@ class ReceiptedOutbox(Protocol):
     def receipted(self, ids: Ranges) -> None: ...
     def refuse(self, ids: Ranges) -> None: ...
     def open_new_outbox(self) -> None: ...
-    def suspect(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Uplink:
         self._own_link = own_link or OwnLink()
         self._events: SimpleQueue[Connected | Ended | Heard | Written | None] = SimpleQueue()
         self._commands: SimpleQueue[bytes] = SimpleQueue()
-        self._woken = False
+        self._woken = self._unreadable = False
         self._rejected: Counter[str] = Counter()
         self._shelf: ClosingShelf
         self._sending: Sending
@@ -169,19 +169,25 @@ class Uplink:
         try:
             self._sending = Sending(self._shelf, self._options.limits)
             while not stop.is_set():
-                self._turn()
+                self._turn(stop)
         finally:
             self._leave()
             self._shelf.close()
 
-    def _turn(self) -> None:
+    def _turn(self, stop: Stop) -> None:
         try:
             self._take_events()
             self._look_after_link()
             self._send()
-        except OutboxCorrupt as error:
-            log.warning("outbox can not be read: %s", error)
-            self._outbox.suspect()
+        except (OutboxFull, OutboxCorrupt) as error:
+            # The writer knows and mends it. What was half done here is done again in a new session.
+            log.log(logging.DEBUG if self._unreadable else logging.WARNING, "outbox can not be read: %s", error)
+            self._unreadable = True
+            if self._link is not None:
+                self._link.break_off("outbox can not be read")
+            stop.wait(TURN_S)
+        else:
+            self._unreadable = False
 
     def _take_events(self) -> None:
         try:
@@ -243,6 +249,7 @@ class Uplink:
             self._failed(refusal(error) or str(error), refused=True)
             return
         self._session = self._next_session()
+        will = self._birth(online=False)
         self._link = Link(
             self._events,
             client_id=options.unit,
@@ -253,7 +260,7 @@ class Uplink:
             connect_timeout_s=options.connect_timeout_s,
         )
         self._opened_s = self._clock.monotonic_s()
-        self._link.open(options.host, options.port, topics.birth(options.unit), self._birth(online=False))
+        self._link.open(options.host, options.port, topics.birth(options.unit), will)
 
     def _on_connected(self, link: Link) -> None:
         unit, now_s = self._options.unit, self._clock.monotonic_s()
@@ -315,10 +322,12 @@ class Uplink:
         self._connected = False
 
     def _birth(self, *, online: bool) -> bytes:
-        newest = self._shelf.below(self._shelf.newest_id() + 1, limit_rows=1, limit_bytes=1)
-        birth: dict[str, object] = {"online": online, "session": self._session, "firmware": self._options.firmware}
-        if newest:
-            birth["outbox_id"] = newest[0].outbox_id
+        birth = {
+            "online": online,
+            "session": self._session,
+            "firmware": self._options.firmware,
+            "outbox_id": self._shelf.outboxes().newest,
+        }
         return json.dumps(birth, separators=(",", ":")).encode()
 
     # ------------------------------------------------------------------ up
