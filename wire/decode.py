@@ -1,8 +1,10 @@
 """The centre's side of records.proto, on the official library: parcels apart, bodies read, receipts written."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import accumulate
+from operator import xor
 
 from google.protobuf.message import Message
 
@@ -20,6 +22,7 @@ from wire.kinds import (
     KIND_TOMBSTONE,
     KIND_TRACK,
 )
+from wire.pack import unpack_rows
 from wire.ranges import MAX_SEQ, Ranges
 from wire.track import Track, decode_track, parsed
 
@@ -35,10 +38,9 @@ __all__ = [
     "encode_receipt",
 ]
 
-# A bulk parcel is 16 kB, a snapshot some hundred; this is what one payload may cost in memory, plain or inflated.
+# A bulk parcel is 16 kB, a snapshot some hundred; this is what one payload may cost in memory, plain or unpacked.
 MAX_PARCEL_BYTES = 1 << 20
 MAX_ROWS = 10_000
-_RAW = -15
 
 _MESSAGES: dict[int, type[Message]] = {
     KIND_EVENT: records_pb2.Event,
@@ -96,18 +98,13 @@ def decode_parcel(payload: bytes) -> Parcel:
 
 
 def _rows(message: records_pb2.Parcel) -> tuple[list[Row], list[int]]:
-    sent = message.rows
-    if message.deflated_rows:
-        if sent:
-            raise PeerViolation("rows both plain and deflated")
-        sent = parsed(records_pb2.Rows, _inflated(message.deflated_rows)).rows
-    if len(sent) > MAX_ROWS:
-        raise PeerViolation("too many rows")
-    rows, refused, seq = [], [], 0
-    for row in sent:
-        seq += row.seq_step
-        if not 1 <= seq <= MAX_SEQ:
-            raise PeerViolation("seq out of range")
+    if message.packed_rows:
+        if message.rows:
+            raise PeerViolation("rows both plain and packed")
+        return _packed_rows(parsed(records_pb2.Rows, unpack_rows(message.packed_rows, MAX_PARCEL_BYTES)))
+    rows, refused = [], []
+    seqs = _seqs([row.seq_step for row in message.rows])
+    for seq, row in zip(seqs, message.rows, strict=True):
         body = row.body
         if check(body) == row.check:
             rows.append(Row(seq, row.cls, row.kind, row.check, body))
@@ -116,15 +113,33 @@ def _rows(message: records_pb2.Parcel) -> tuple[list[Row], list[int]]:
     return rows, refused
 
 
-def _inflated(deflated: bytes) -> bytes:
-    unpacker = zlib.decompressobj(_RAW)
-    try:
-        rows_message = unpacker.decompress(deflated, MAX_PARCEL_BYTES)
-    except zlib.error as error:
-        raise PeerViolation(f"deflated rows: {error}") from error
-    if not unpacker.eof or unpacker.unused_data:
-        raise PeerViolation("deflated rows: cut off, too long, or more behind them")
-    return rows_message
+def _packed_rows(columns: records_pb2.Rows) -> tuple[list[Row], list[int]]:
+    """Rows out of their columns: all of them, or all refused when the checks do not add up."""
+    seqs = _seqs(columns.seq_steps)
+    ends = list(accumulate(columns.lengths))
+    classes, kinds = _padded(columns.classes, len(seqs)), _padded(columns.kinds, len(seqs))
+    if len(ends) != len(seqs) or (ends[-1] if ends else 0) != len(columns.bodies):
+        raise PeerViolation("packed rows: columns of unlike length")
+    bodies = [columns.bodies[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    checks = [check(body) for body in bodies]
+    if reduce(xor, checks, 0) != columns.checks:
+        return [], seqs
+    return [Row(*row) for row in zip(seqs, classes, kinds, checks, bodies, strict=True)], []
+
+
+def _seqs(steps: Sequence[int]) -> list[int]:
+    if len(steps) > MAX_ROWS:
+        raise PeerViolation("too many rows")
+    seqs = list(accumulate(steps))
+    if seqs and not 1 <= min(seqs) <= max(seqs) <= MAX_SEQ:
+        raise PeerViolation("seq out of range")
+    return seqs
+
+
+def _padded(numbers: Sequence[int], count: int) -> list[int]:
+    if len(numbers) > count:
+        raise PeerViolation("packed rows: columns of unlike length")
+    return [*numbers] + [0] * (count - len(numbers))
 
 
 def decode_body(kind: int, body: bytes) -> Message | Track:

@@ -1,13 +1,5 @@
-"""Rows packed for the bulk lane, where bytes cost more than the box's time."""
+"""The former name of pack.py."""
 
-import zlib
+from wire.pack import pack_rows as deflate_rows
 
-_RAW = -15  # no header, no checksum: every row has its own check
-_LEVEL = 9
-_MEMORY = 9
-
-
-def deflate_rows(rows_message: bytes) -> bytes:
-    """Raw deflate (RFC 1951) of a Rows message; the caller sends whichever is shorter."""
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, _MEMORY)
-    return packer.compress(rows_message) + packer.flush()
+__all__ = ["deflate_rows"]

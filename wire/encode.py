@@ -6,7 +6,7 @@ not sane.
 
 from binascii import crc32
 
-from wire.fields import fixed32, fixed64, octets, packed_unsigned, signed, text, unsigned, zigzag
+from wire.fields import fixed32, fixed64, octets, packed_signed, packed_unsigned, signed, text, unsigned, zigzag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,22 +33,30 @@ def parcel(
     sent_boottime_ms: int = 0,
 ) -> bytes:
     """A parcel of (seq, cls, kind, check, body) rows of one outbox; 0 leaves a stamp out."""
-    stamps = _stamps(waiting_bytes, session, boot_id, sent_boottime_ms)
-    return fixed32(1, outbox_id) + rows_message(rows) + stamps
+    out = [fixed32(1, outbox_id)]
+    before = 0
+    for seq, cls, kind, body_check, body in rows:
+        out.append(octets(2, _row(seq - before, cls, kind, body_check, body), present=True))
+        before = seq
+    out.append(_stamps(waiting_bytes, session, boot_id, sent_boottime_ms))
+    return b"".join(out)
 
 
-def deflated_parcel(
+def packed_parcel(
     outbox_id: int,
-    deflated_rows: bytes,
+    packed_rows: bytes,
     *,
     waiting_bytes: int = 0,
     session: int = 0,
     boot_id: int = 0,
     sent_boottime_ms: int = 0,
 ) -> bytes:
-    """A parcel whose rows are a deflated rows_message()."""
+    """A parcel whose rows are a packed rows_message()."""
     stamps = _stamps(waiting_bytes, session, boot_id, sent_boottime_ms)
-    return fixed32(1, outbox_id) + octets(3, deflated_rows) + stamps
+    return fixed32(1, outbox_id) + octets(3, packed_rows) + stamps
+
+
+deflated_parcel = packed_parcel
 
 
 def _stamps(waiting_bytes: int, session: int, boot_id: int, sent_boottime_ms: int) -> bytes:
@@ -56,13 +64,33 @@ def _stamps(waiting_bytes: int, session: int, boot_id: int, sent_boottime_ms: in
 
 
 def rows_message(rows: "Iterable[WireRow]") -> bytes:
-    """The rows alone: a Rows message, and the same bytes that stand in a parcel."""
-    out = []
-    before = 0
+    """The rows in columns: a Rows message, to be packed by the caller (pack.py) for the bulk lane."""
+    steps, classes, kinds, bodies = [], [], [], []
+    before = checks = 0
     for seq, cls, kind, body_check, body in rows:
-        out.append(octets(2, _row(seq - before, cls, kind, body_check, body), present=True))
+        steps.append(seq - before)
+        classes.append(cls)
+        kinds.append(kind)
+        bodies.append(body)
+        checks ^= body_check
         before = seq
-    return b"".join(out)
+    return b"".join(
+        [
+            packed_signed(1, steps),
+            packed_unsigned(2, [len(body) for body in bodies]),
+            packed_unsigned(3, _without_zeros(classes)),
+            packed_unsigned(4, _without_zeros(kinds)),
+            fixed32(5, checks),
+            octets(6, b"".join(bodies)),
+        ]
+    )
+
+
+def _without_zeros(numbers: list[int]) -> list[int]:
+    end = len(numbers)
+    while end and not numbers[end - 1]:
+        end -= 1
+    return numbers[:end]
 
 
 def _row(seq_step: int, cls: int, kind: int, body_check: int, body: bytes) -> bytes:

@@ -42,28 +42,38 @@ KIND_TOMBSTONE: Kind
 KIND_ANCHOR: Kind
 
 class Parcel(_message.Message):
-    __slots__ = ("outbox_id", "rows", "deflated_rows", "waiting_bytes", "session", "boot_id", "sent_boottime_ms")
+    __slots__ = ("outbox_id", "rows", "packed_rows", "waiting_bytes", "session", "boot_id", "sent_boottime_ms")
     OUTBOX_ID_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
-    DEFLATED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    PACKED_ROWS_FIELD_NUMBER: _ClassVar[int]
     WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SENT_BOOTTIME_MS_FIELD_NUMBER: _ClassVar[int]
     outbox_id: int
     rows: _containers.RepeatedCompositeFieldContainer[Row]
-    deflated_rows: bytes
+    packed_rows: bytes
     waiting_bytes: int
     session: int
     boot_id: int
     sent_boottime_ms: int
-    def __init__(self, outbox_id: _Optional[int] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., deflated_rows: _Optional[bytes] = ..., waiting_bytes: _Optional[int] = ..., session: _Optional[int] = ..., boot_id: _Optional[int] = ..., sent_boottime_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, outbox_id: _Optional[int] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., packed_rows: _Optional[bytes] = ..., waiting_bytes: _Optional[int] = ..., session: _Optional[int] = ..., boot_id: _Optional[int] = ..., sent_boottime_ms: _Optional[int] = ...) -> None: ...
 
 class Rows(_message.Message):
-    __slots__ = ("rows",)
-    ROWS_FIELD_NUMBER: _ClassVar[int]
-    rows: _containers.RepeatedCompositeFieldContainer[Row]
-    def __init__(self, rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ...) -> None: ...
+    __slots__ = ("seq_steps", "lengths", "classes", "kinds", "checks", "bodies")
+    SEQ_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    BODIES_FIELD_NUMBER: _ClassVar[int]
+    seq_steps: _containers.RepeatedScalarFieldContainer[int]
+    lengths: _containers.RepeatedScalarFieldContainer[int]
+    classes: _containers.RepeatedScalarFieldContainer[Class]
+    kinds: _containers.RepeatedScalarFieldContainer[Kind]
+    checks: int
+    bodies: bytes
+    def __init__(self, seq_steps: _Optional[_Iterable[int]] = ..., lengths: _Optional[_Iterable[int]] = ..., classes: _Optional[_Iterable[_Union[Class, str]]] = ..., kinds: _Optional[_Iterable[_Union[Kind, str]]] = ..., checks: _Optional[int] = ..., bodies: _Optional[bytes] = ...) -> None: ...
 
 class Row(_message.Message):
     __slots__ = ("seq_step", "cls", "kind", "check", "body")

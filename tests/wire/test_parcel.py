@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-import zlib
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from wire import encode, fields, records_pb2
 from wire.columns import encode_track
 from wire.decode import MAX_PARCEL_BYTES, MAX_ROWS, Row, decode_parcel
-from wire.deflate import deflate_rows
 from wire.errors import PeerViolation
+from wire.pack import pack_rows
 from wire.ranges import MAX_SEQ
 
 bodies = st.binary(max_size=60)
@@ -34,6 +33,11 @@ stamps = st.fixed_dictionaries(
     },
 )
 outbox_ids = st.integers(1, 2**32 - 1)
+ONE_ROW = encode.rows_message([(1, 0, 0, 0, b"")])
+
+
+def packed(rows: records_pb2.Rows) -> bytes:
+    return encode.packed_parcel(1, pack_rows(rows.SerializeToString()))
 
 
 def ten_fixes() -> bytes:
@@ -60,10 +64,12 @@ def test_a_parcel_is_the_official_librarys_and_comes_back(
 
 
 @given(outbox_ids, wire_rows.filter(bool), stamps)
-def test_deflated_rows_are_the_same_rows(
+def test_packed_rows_are_the_same_rows(
     outbox_id: int, rows: list[tuple[int, int, int, int, bytes]], stamps: dict[str, int]
 ) -> None:
-    payload = encode.deflated_parcel(outbox_id, deflate_rows(encode.rows_message(rows)), **stamps)
+    message = encode.rows_message(rows)
+    assert records_pb2.Rows.FromString(message).SerializeToString(deterministic=True) == message
+    payload = encode.packed_parcel(outbox_id, pack_rows(message), **stamps)
     assert records_pb2.Parcel.FromString(payload).SerializeToString(deterministic=True) == payload
     assert decode_parcel(payload) == decode_parcel(encode.parcel(outbox_id, rows, **stamps))
 
@@ -93,10 +99,10 @@ def test_garbage_is_a_parcel_or_a_violation(payload: bytes) -> None:
 
 @given(wire_rows.filter(bool), st.booleans(), st.data())
 def test_a_damaged_parcel_gives_sound_rows_or_a_violation(
-    rows: list[tuple[int, int, int, int, bytes]], deflated: bool, data: st.DataObject
+    rows: list[tuple[int, int, int, int, bytes]], packed: bool, data: st.DataObject
 ) -> None:
     plain = encode.rows_message(rows)
-    payload = bytearray(encode.deflated_parcel(1, deflate_rows(plain)) if deflated else encode.parcel(1, rows))
+    payload = bytearray(encode.packed_parcel(1, pack_rows(plain)) if packed else encode.parcel(1, rows))
     at = data.draw(st.integers(0, len(payload) - 1))
     payload[at] ^= data.draw(st.integers(1, 255))
     read_or_refuse(bytes(payload))
@@ -131,11 +137,17 @@ def test_fields_of_a_newer_contract_are_passed_over(
         encode.parcel(1, [(0, 0, 0, 0, b"")]),  # seq 0
         records_pb2.Parcel(outbox_id=1, rows=[records_pb2.Row(seq_step=-1)]).SerializeToString(),
         records_pb2.Parcel(outbox_id=1, rows=[records_pb2.Row(seq_step=2**63 - 1)] * 2).SerializeToString(),
-        encode.deflated_parcel(1, b"not deflate"),
-        encode.deflated_parcel(1, deflate_rows(b"\x12\x00")[:-1]),  # cut off
-        encode.deflated_parcel(1, deflate_rows(b"\x12\x02\x08\x02") + b"more"),
-        encode.deflated_parcel(1, deflate_rows(b"garbage")),
-        encode.deflated_parcel(1, deflate_rows(b"\x12\x02\x08\x02")) + encode.rows_message([(1, 0, 0, 0, b"")]),
+        encode.packed_parcel(1, b"not packed"),
+        encode.packed_parcel(1, pack_rows(ONE_ROW)[:-1]),  # cut off
+        encode.packed_parcel(1, pack_rows(ONE_ROW) + b"more"),
+        encode.packed_parcel(1, pack_rows(b"garbage")),
+        encode.parcel(1, [(1, 0, 0, 0, b"")]) + fields.octets(3, pack_rows(ONE_ROW)),
+        packed(records_pb2.Rows(seq_steps=[0], lengths=[0])),
+        packed(records_pb2.Rows(seq_steps=[1, 1], lengths=[0])),
+        packed(records_pb2.Rows(seq_steps=[1], lengths=[2**32 - 1], bodies=b"short")),
+        packed(records_pb2.Rows(seq_steps=[1], lengths=[1], bodies=b"long")),
+        packed(records_pb2.Rows(seq_steps=[1], lengths=[0], kinds=["KIND_EVENT"] * 2)),
+        packed(records_pb2.Rows(seq_steps=[1] * (MAX_ROWS + 1), lengths=[0] * (MAX_ROWS + 1))),
         encode.parcel(1, [(seq + 1, 0, 0, 0, b"") for seq in range(MAX_ROWS + 1)]),
         encode.parcel(1, [(1, 0, 0, 0, bytes(MAX_PARCEL_BYTES))]),
     ],
@@ -146,19 +158,34 @@ def test_an_envelope_that_does_not_hold_is_a_violation(payload: bytes) -> None:
         decode_parcel(payload)
 
 
-def test_a_zip_bomb_costs_bounded_memory() -> None:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
+def test_packed_rows_whose_checks_do_not_add_up_are_all_refused() -> None:
+    rows = [(seq, 0, 0, encode.check(b"x"), b"x") for seq in (9, 8, 7)]
+    bad = [*rows[:2], (7, 0, 0, encode.check(b"y"), b"x")]
+    parcel = decode_parcel(encode.packed_parcel(1, pack_rows(encode.rows_message(bad))))
+    assert (parcel.rows, parcel.refused) == ([], [9, 8, 7])
+
+
+@given(wire_rows, st.binary(max_size=100))
+def test_garbage_that_was_packed_gives_sound_rows_or_a_violation(
+    rows: list[tuple[int, int, int, int, bytes]], garbage: bytes
+) -> None:
+    read_or_refuse(encode.packed_parcel(1, pack_rows(garbage)))
+    read_or_refuse(encode.packed_parcel(1, pack_rows(encode.rows_message(rows) + garbage)))
+
+
+def test_a_bomb_costs_bounded_memory() -> None:
+    bomb = pack_rows(bytes(256 << 20))
+    assert len(bomb) < MAX_PARCEL_BYTES
     tracemalloc.start()
     with pytest.raises(PeerViolation, match="too long"):
-        decode_parcel(encode.deflated_parcel(1, bomb))
+        decode_parcel(encode.packed_parcel(1, bomb))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 4 * MAX_PARCEL_BYTES
 
 
-def test_a_days_backlog_deflates() -> None:
+def test_a_backlog_packs() -> None:
     body = ten_fixes()
     rows = [(seq, 0, 0, encode.check(body), body) for seq in range(500, 0, -1)]
     plain = encode.rows_message(rows)
-    assert len(deflate_rows(plain)) < len(plain) / 5
+    assert len(pack_rows(plain)) < len(plain) / 20

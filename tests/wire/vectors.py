@@ -77,7 +77,7 @@ def bodies() -> None:
     show("anchor", encode.anchor(boot_id=5, boottime_ms=6, utc_ms=-7, source=1))
     rows = [(9, 0, 2, encode.check(body), body), (4, 1, 1, 0xFFFFFFFF, b""), (1 << 62, 4, 7, 0, b"x")]
     show("parcel", encode.parcel(77, rows, waiting_bytes=1 << 33, session=3, boot_id=4, sent_boottime_ms=5))
-    show("deflated", encode.deflated_parcel(77, encode.rows_message(rows)))
+    show("packed", encode.packed_parcel(77, encode.rows_message(rows)))
 
 
 def receipts() -> None:
