@@ -2,8 +2,8 @@
 
 Each part of the picture (position, verdict, backlog, loss of the fix) is a register that only a newer record moves,
 and "newer" is a total order over the records themselves. So the same records give the same picture in every order of
-arrival, and late data changes history, never the marker. A conflict, a date in the future and a record whose UTC
-nobody knows move nothing: one absurd date must not freeze a marker until somebody edits a database.
+arrival, and late data changes history, never the marker. A conflict, a date in the future and a record whose UTC is
+not known or only guessed move nothing: one absurd date must not freeze a marker until somebody edits a database.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Picture:
 def moved(picture: Picture, entry: LogEntry, body: Any) -> Picture:
     """`picture` with `entry` taken in; the same object when it changes nothing."""
     register = _REGISTERS.get(entry.kind)
-    if register is None or body is None or entry.conflict or entry.flags & FUTURE or entry.utc_to_ms is None:
+    if register is None or body is None or entry.utc_to_ms is None or not _believed(entry):
         return picture
     if entry.kind == KIND_EVENT and body.name != FIX_LOST:
         return picture
@@ -72,6 +72,10 @@ def moved(picture: Picture, entry: LogEntry, body: Any) -> Picture:
     if before is not None and before.order >= order:
         return picture
     return _with(picture, {register: Reading(order, entry, body)})
+
+
+def _believed(entry: LogEntry) -> bool:
+    return not entry.conflict and not entry.flags & FUTURE and entry.time_doubt_s is None
 
 
 def without(picture: Picture, row_id: int) -> Picture:
@@ -105,7 +109,6 @@ def _state(picture: Picture) -> dict[str, Any]:
         "unit": newest.unit,
         "log_id": fix.entry.log_id if fix else None,
         "fix_utc": fix.utc if fix else None,
-        "time_doubt_s": fix.entry.time_doubt_s if fix else None,
         "stored_utc": utc_text(fix.entry.stored_utc_ms) if fix else None,
         **says,
         "status": _status(picture, says),

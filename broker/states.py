@@ -104,6 +104,8 @@ class States:
 def _as_stored(shown: Picture, newest: LogEntry | None) -> Picture:
     """`shown` with its position as the store has it; the same object when it already is."""
     position = shown.position
+    if newest is not None and newest.conflict:  # the same key twice: not the one to believe
+        return shown
     if newest is None:
         return shown if position is None else without(shown, position.entry.row_id)
     if position is None:

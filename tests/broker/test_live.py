@@ -68,12 +68,12 @@ def test_what_may_not_be_believed_moves_nothing(change: dict[str, Any]) -> None:
     assert moved(shown, absurd, read_body(absurd)) is shown
 
 
-def test_a_correction_with_a_newer_revision_moves_the_marker() -> None:
-    wrong = track_entry(NOON_MS, body=encode_track([fix(1_000)], boot_id=4), time_doubt_s=60.0)
-    right = wrong._replace(log_id=8, revision=1, time_doubt_s=None)
-    content = said(after(wrong, right))
-    assert (content["log_id"], content["time_doubt_s"]) == (8, None)
-    assert without_arrival(said(after(right, wrong))) == without_arrival(content)
+def test_a_guessed_time_moves_nothing_until_a_correction_makes_it_sure() -> None:
+    guessed = track_entry(NOON_MS, body=encode_track([fix(1_000)], boot_id=4), time_doubt_s=60.0)
+    sure = guessed._replace(log_id=8, revision=1, time_doubt_s=None)
+    assert after(guessed) is EMPTY
+    assert said(after(guessed, sure))["log_id"] == 8
+    assert after(sure, guessed) == after(sure)
 
 
 def test_forgetting_a_row_forgets_only_what_came_from_it() -> None:
