@@ -80,7 +80,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
             return False
-        self._closed()
+        self._closed(time.monotonic())
         return True
 
     def tail(self, lines: int = 15) -> str:
@@ -92,11 +92,12 @@ class Child:
     def _end(self, with_signal: signal.Signals) -> None:
         if self._process is None:
             return
+        at_s = time.monotonic()  # before the signal: what happens after it may be lost
         if self.running:
             self._process.send_signal(with_signal)
         self._process.wait()
-        self._closed()
+        self._closed(at_s)
 
-    def _closed(self) -> None:
+    def _closed(self, at_s: float) -> None:
         if self.lives and self.lives[-1][1] is None:
-            self.lives[-1] = (self.lives[-1][0], time.monotonic())
+            self.lives[-1] = (self.lives[-1][0], at_s)

@@ -1,0 +1,90 @@
+"""A recording consumer as docs/consume.md describes one: follows the clean topics, replays what it missed."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+from typing import Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from stage.city import CONSUMER, HOST, City
+
+COMMAND_DEADLINE_S: Final = 300.0
+
+
+class Consumer:
+    """Keeps a cursor (log_id) a topic; a message whose prev_log_id is another one shows that something was missed."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self._cursors: dict[str, int | None] = {}
+        self._missed_after: list[int] = []
+        self._fixes: set[tuple[str, int]] = set()
+        self.gaps = 0
+        self.replayed = 0
+        who = city.credentials(CONSUMER)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, CONSUMER, reconnect_on_failure=True)
+        self._client.tls_set(str(who.ca_path), str(who.certificate_path), str(who.key_path))
+        self._client.reconnect_delay_set(1, 2)
+        self._client.on_connect = lambda client, *_: client.subscribe("city/v1/+/+/track", qos=1)
+        self._client.on_message = lambda _client, _userdata, message: self._messages.put(
+            (message.topic, message.payload)
+        )
+
+    def start(self) -> None:
+        """Listen until `stop`, through every death of the broker."""
+        self._client.connect_async(HOST, self._city.port, keepalive=10)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def fixes(self) -> set[tuple[str, int]]:
+        """(unit, Unix ms) of every fix it has, live and replayed."""
+        self._take()
+        return self._fixes
+
+    def replay(self) -> None:
+        """Catch up from the cursor: what the topics did not bring (also at their end) the export does."""
+        self._take()
+        cursors = [c for c in (*self._cursors.values(), *self._missed_after) if c is not None]
+        after = min(cursors, default=0)
+        for plan in self._city.units:
+            exported = exported_utc_ms(self._city, plan.name, after_log_id=after)
+            fresh = {(plan.name, utc_ms) for utc_ms in exported} - self._fixes
+            self.replayed += len(fresh)
+            self._fixes |= fresh
+
+    def _take(self) -> None:
+        while not self._messages.empty():
+            topic, payload = self._messages.get()
+            said = json.loads(payload)
+            last = self._cursors.get(topic)
+            if last is not None and said["log_id"] <= last:
+                continue
+            if said["prev_log_id"] != last:
+                self.gaps += 1
+                self._missed_after.append(last or 0)
+            self._cursors[topic] = said["log_id"]
+            self._fixes |= {(said["unit"], utc_ms) for utc_ms in said["properties"]["unix_ms"] if utc_ms is not None}
+
+
+def pantau(*words: str) -> subprocess.CompletedProcess[str]:
+    """One command of the command line, as a person would run it."""
+    command = [sys.executable, "-m", "pantau", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_DEADLINE_S, check=False)
+
+
+def exported_utc_ms(city: City, unit: str, *, after_log_id: int | None = None) -> list[int]:
+    """Times of every fix that `pantau export` gives for a unit; raises RuntimeError with what it said."""
+    after = [] if after_log_id is None else ["--after", str(after_log_id)]
+    done = pantau("export", "--store", city.store_url, "--unit", unit, *after)
+    if done.returncode:
+        raise RuntimeError(f"pantau export: {done.stderr}")
+    return [int(line.split(",", 1)[0]) for line in done.stdout.splitlines()[1:] if not line.startswith(",")]
