@@ -1,11 +1,12 @@
 """Which asset of which agency a unit served at a given UTC: the assignments, their CSV, the lookup. Pure."""
 
 import csv
+import io
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TextIO
 
 from settings.errors import ConfigError, Problem
@@ -169,11 +170,27 @@ class _Line:
         self._problems.append(Problem(key=f"line {self._number} {column}", value=repr(value), wanted=wanted))
 
 
+def as_csv(assignments: Iterable[Assignment]) -> str:
+    """The file that load_csv reads."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for a in assignments:
+        end = "" if a.to_utc_ms is None else _utc_text(a.to_utc_ms)
+        writer.writerow((a.unit, a.asset, a.agency, a.kind, _utc_text(a.from_utc_ms), end))
+    return out.getvalue()
+
+
+def _utc_text(utc_ms: int) -> str:
+    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=utc_ms)
+    return at.isoformat(timespec="milliseconds" if utc_ms % 1000 else "seconds").replace("+00:00", "Z")
+
+
 def parse_utc_ms(text: str) -> int:
     """ISO 8601 to Unix ms; without an offset it is UTC, a bare date is its midnight. Raises ValueError."""
     at = datetime.fromisoformat(text)
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return round(at.timestamp() * 1000)
+    return (at - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)  # no float on the way
 
 
 def _overlaps(numbered: list[tuple[int, Assignment]]) -> list[Problem]:

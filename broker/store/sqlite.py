@@ -65,8 +65,10 @@ class SqliteStore:
         return self._intake.commit(arrivals)
 
     def high_seq(self, unit: str, outbox_id: int) -> int:
-        query = "SELECT max(last) FROM ranges r JOIN boxes x ON x.box = r.box WHERE x.unit = ? AND x.outbox_id = ?"
-        return self._all(query, (unit, outbox_id))[0][0] or 0
+        query = "SELECT box FROM boxes WHERE unit = ? AND outbox_id = ?"
+        top = f"SELECT last FROM ranges WHERE box = ({query}) ORDER BY first DESC LIMIT 1"
+        found = self._all(top, (unit, outbox_id))
+        return int(found[0][0]) if found else 0
 
     def read_log(self, after_log_id: int, limit: int) -> list[LogEntry]:
         query = f"SELECT {_COLUMNS} FROM log l {_WHOLE} WHERE l.log_id > ? ORDER BY l.log_id LIMIT ?"

@@ -1,0 +1,97 @@
+"""`pantau export`: the fixes of a unit or asset out of the central store, as `pantau decode` writes them."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from typer import BadParameter, Option
+
+from pantau.rows import HEADER, csv_row, json_row
+from pantau.store import StoreUrl, instant, opened
+
+if TYPE_CHECKING:
+    from broker.fixes import Columns
+    from broker.store import Store
+
+
+class _Wanted(NamedTuple):
+    unit: str | None
+    asset: str | None
+    from_utc_ms: int | None
+    to_utc_ms: int | None
+    after: int | None
+
+
+def export(
+    store_url: StoreUrl,
+    unit: Annotated[str | None, Option(help="What this box has sent.")] = None,
+    asset: Annotated[str | None, Option(help="Where this vehicle, machine or pole was, whichever box it had.")] = None,
+    from_: Annotated[str | None, Option("--from", metavar="T", help="2026-11-23T06:00:00Z or Unix ms.")] = None,
+    to: Annotated[str | None, Option("--to", metavar="T", help="Up to, but not including.")] = None,
+    after: Annotated[
+        int | None, Option(metavar="LOG_ID", min=0, help="What was stored or corrected after it, in log order.")
+    ] = None,
+    geojson: Annotated[bool, Option("--geojson", help="One FeatureCollection of points.")] = False,
+    as_json: Annotated[bool, Option("--json", help="One JSON object a fix.")] = False,
+) -> None:
+    """Write every stored fix of a unit or asset, one line a fix, ordered by time, as CSV. Empty is unknown.
+
+    Standard error says the count and the log_id to go on from with --after. Conflicting records are all written.
+    """
+    if (unit is None) == (asset is None):
+        raise BadParameter("wanted --unit U or --asset A")
+    wanted = _Wanted(unit, asset, instant(from_), instant(to), after)
+    with opened(store_url) as store:
+        last_log_id = store.last_log_id()
+        count = _write(_fixes(store, wanted, last_log_id), geojson=geojson, as_json=as_json)
+    if as_json:
+        print(json.dumps({"fixes": count, "last_log_id": last_log_id}), file=sys.stderr)
+    else:
+        print(f"{count} fixes, last log_id {last_log_id}", file=sys.stderr)
+
+
+def _fixes(store: "Store", wanted: _Wanted, last_log_id: int) -> Iterator["Columns"]:
+    from broker.fixes import fixes_of, in_time_order, within
+
+    if wanted.after is None:
+        entries = store.rows(
+            unit=wanted.unit, asset=wanted.asset, from_utc_ms=wanted.from_utc_ms, to_utc_ms=wanted.to_utc_ms
+        )
+        fixes = in_time_order(entries)
+    else:
+        # Up to the log_id that is reported: the next call goes on exactly there.
+        after = store.rows_after(wanted.after, unit=wanted.unit, asset=wanted.asset)
+        stored = takewhile(lambda entry: entry.log_id <= last_log_id, after)
+        fixes = (fix for entry in stored for fix in fixes_of(entry))
+    return within(fixes, wanted.from_utc_ms, wanted.to_utc_ms)
+
+
+def _write(fixes: Iterable["Columns"], *, geojson: bool, as_json: bool) -> int:
+    if geojson:
+        return _write_geojson(fixes)
+    row: Callable[[Columns], str] = json_row if as_json else csv_row
+    if not as_json:
+        print(HEADER)
+    count = 0
+    for count, fix in enumerate(fixes, 1):  # noqa: B007 - the last count is the answer
+        print(row(fix))
+    return count
+
+
+def _write_geojson(fixes: Iterable["Columns"]) -> int:
+    print('{"type": "FeatureCollection", "features": [', end="")
+    count = 0
+    for count, fix in enumerate(fixes, 1):
+        print("," if count > 1 else "", _feature(fix), sep="\n", end="")
+    print("\n]}")
+    return count
+
+
+def _feature(fix: "Columns") -> str:
+    # RFC 7946: longitude first; a third coordinate would be above the ellipsoid, ours is above mean sea level.
+    properties = json.loads(json_row(fix))
+    place = [properties.pop("lon_deg"), properties.pop("lat_deg")]
+    geometry = {"type": "Point", "coordinates": place}
+    return json.dumps({"type": "Feature", "geometry": geometry, "properties": properties})
