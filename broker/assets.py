@@ -98,7 +98,7 @@ def changed_windows(unit: str, before: Roster, after: Roster) -> list[Window]:
     held = [*before.of_unit(unit), *after.of_unit(unit)]
     edges = sorted({a.from_utc_ms for a in held} | {a.to_utc_ms for a in held if a.to_utc_ms is not None})
     windows: list[Window] = []
-    for start, end in zip(edges, [*edges[1:], None], strict=True):
+    for start, end in zip(edges, [*edges[1:], None], strict=False):  # both empty: nothing is assigned
         if before.name_of(unit, start) == after.name_of(unit, start):
             continue
         if windows and windows[-1].to_utc_ms == start:

@@ -12,6 +12,7 @@ from broker.store.values import DAY_MS, FUTURE, Purged
 from broker.times import Dated, in_future
 
 _CHUNK_ROWS = 500  # rows a transaction: about 20 ms during which a commit of the bridge waits
+_CHECKPOINT_PATIENCE_MS = 200  # it keeps commits out while it waits for readers; a busy WAL is overwritten later
 _VACUUM_PAGES = 500  # 2 MB given back to the file system at a time
 
 _IN_BLOCK = "y.box = ? AND y.seq BETWEEN ? AND ?"
@@ -144,6 +145,9 @@ def _remove(db: sqlite3.Connection, place: int, box: int) -> bool:
 
 def _give_back(db: sqlite3.Connection) -> None:
     """Return free pages to the file system, a little at a time; then empty the WAL of what was deleted."""
-    while db.execute("PRAGMA freelist_count").fetchone()[0]:
+    for _ in range(0, db.execute("PRAGMA freelist_count").fetchone()[0], _VACUUM_PAGES):
         db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    (patience_ms,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_PATIENCE_MS}")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    db.execute(f"PRAGMA busy_timeout = {patience_ms}")
