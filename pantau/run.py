@@ -113,4 +113,11 @@ def _epochs(seed: int, speed: float, recording: bytes | None) -> Iterator[Epoch]
 
 def _look(city: City, seconds: float | None) -> list[str]:
     """Show the table until Ctrl-C, the time is up, or a process has ended that should run: their names."""
-    raise KeyboardInterrupt
+    from broker.config import load_centre
+    from pantau.watch import from_store, show
+
+    deadline = None if seconds is None else time.monotonic() + seconds
+    centre = load_centre(str(city.centre_config))
+    with from_store(city.store_url, centre.presence_path) as source:
+        show(source, until=lambda: bool(city.ended()) or (deadline is not None and time.monotonic() >= deadline))
+    return [child.name for child in city.ended()]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 Check = Callable[[Any], str | None]
 Convert = Callable[[object], Any]
@@ -97,16 +97,18 @@ class Key:
 
 def keys_of(table: str, schema: type) -> list[Key]:
     """The keys of one table's dataclass, in the order they are written."""
-    return [_key(table, place) for place in fields(schema)]
+    hints = get_type_hints(schema)  # annotations may be text (from __future__ import annotations)
+    return [_key(table, place, hints[place.name]) for place in fields(schema)]
 
 
 def tables_of(schema: type) -> dict[str, type]:
     """The tables of a schema: name → dataclass of its keys."""
-    return {place.name: place.type for place in fields(schema) if isinstance(place.type, type)}
+    hints = get_type_hints(schema)
+    return {place.name: hints[place.name] for place in fields(schema)}
 
 
-def _key(table: str, place: "Field[Any]") -> Key:
-    plain, optional = _plain_type(place.type)
+def _key(table: str, place: "Field[Any]", annotation: Any) -> Key:
+    plain, optional = _plain_type(annotation)
     return Key(
         table=table, name=place.name, type=plain, optional=optional, default=place.default,
         setting=place.metadata["setting"],

@@ -33,7 +33,7 @@ class Consumer:
         self._client.reconnect_delay_set(1, 2)
         self._client.on_connect = lambda client, *_: client.subscribe("city/v1/+/+/track", qos=1)
         self._client.on_message = lambda _client, _userdata, message: self._messages.put(
-            (message.topic, message.payload)
+            (message.topic, bytes(message.payload))
         )
 
     def start(self) -> None:
