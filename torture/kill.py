@@ -264,7 +264,7 @@ def summary(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _missing(ledger_json: str) -> int:
-    return sum(account["missing"] for account in json.loads(ledger_json)["outboxes"])
+    return sum(account["missing"] for account in json.loads(ledger_json))
 
 
 def _has_open(pid: int, tty: Path) -> bool:
