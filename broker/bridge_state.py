@@ -48,9 +48,13 @@ def parse_state(payload: bytes) -> BridgeState:
 
 
 def judge(seen: BridgeState, *, mine: BridgeState, own_topic: bool, fresh: bool) -> Verdict:
-    """What `seen` means to the bridge that says `mine`; `fresh`: published just now, not retained from before."""
+    """What `seen` means to the bridge that says `mine`; `fresh`: said after this bridge spoke, not left from before.
+
+    On one's own topic even a will is a sign of life when it is fresh: whoever came later under this name threw this
+    bridge out, and was thrown out by its coming back.
+    """
     if own_topic and seen == mine:
         return Verdict.NOTHING
-    if seen.online and fresh and seen.store_id != mine.store_id:
+    if fresh and (seen.online or own_topic) and seen.store_id != mine.store_id:
         return Verdict.YIELD if seen.session < mine.session else Verdict.REPUBLISH
     return Verdict.REPUBLISH if own_topic else Verdict.NOTHING

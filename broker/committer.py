@@ -22,7 +22,7 @@ from broker.store import Arrival, Outcome, Store, StoreUnavailable
 from wire.decode import Parcel, decode_parcel, encode_receipt
 from wire.errors import PeerViolation
 from wire.kinds import CLASS_ALARM, KIND_RESULT
-from wire.ranges import Ranges
+from wire.ranges import MAX_SEQ, Ranges
 from wire.topics import parse_unit_topic, receipt
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,10 @@ SLOWEST_RETRY_S: Final = 5.0
 FEW_ROWS: Final = 3
 FIRST_FIXED_S: Final = 0.002
 _FIXED_WEIGHT: Final = 1 / 20
+
+# What a row's content may raise in the store's code. Never sqlite3's: a sick database must not make rows look guilty.
+ROW_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+NOT_STORED: Final = Outcome(0)
 
 Found = TypeVar("Found")
 
@@ -113,13 +117,25 @@ class Committer:
         live, bulk = self.lanes.take(self._cost)
         if live or bulk:
             group = self._read(live, bulk)
-            outcomes, took_s = self._patiently(stop, lambda: store.commit(group.arrivals))
+            outcomes, took_s = self._patiently(stop, lambda: self._commit(store, group.arrivals))
             if outcomes is not None:
                 self._settle(store, group, outcomes, took_s)
         self._send_receipts(store, self._receipts.due(time.monotonic()))
         if not self.lanes:
             wait_s = self._receipts.wait_s(time.monotonic())
             self.woken.wait(IDLE_S if wait_s is None else min(wait_s, IDLE_S))
+
+    def _commit(self, store: Store, arrivals: list[Arrival]) -> list[Outcome]:
+        """Commit them all; a row that the store's code stumbles over is found, counted, and not receipted."""
+        try:
+            return store.commit(arrivals)
+        except ROW_FAULTS:
+            if len(arrivals) == 1:
+                log.exception("not stored: seq %d of %s", arrivals[0].seq, arrivals[0].unit)
+                self.counters["poison_rows"] += 1
+                return [NOT_STORED]
+            half = len(arrivals) // 2
+            return self._commit(store, arrivals[:half]) + self._commit(store, arrivals[half:])
 
     def _patiently(self, stop: Stop, attempt: Callable[[], Found]) -> tuple[Found | None, float]:
         """What `attempt` gives as soon as the store answers, and the seconds that took; None when stopped before."""
@@ -167,6 +183,8 @@ class Committer:
         at_utc_ms = int(queued.at_mono_s * 1000 + utc_less_mono_ms)
         outbox_id, session = parcel.outbox_id, parcel.session
         boot_id, sent_ms = parcel.boot_id, parcel.sent_boottime_ms
+        if sent_ms is not None and sent_ms > MAX_SEQ:
+            sent_ms = None  # no clock of a boot: the field has 64 bits, SQLite's integers 63
         group.parcels.append((unit, parcel))
         group.heard.append(Heard(unit, session, outbox_id, parcel.waiting_bytes, leaf == "bulk", at_utc_ms))
         group.arrivals += [
@@ -186,7 +204,7 @@ class Committer:
 
     def _note(self, unit: str, parcel: Parcel, outcomes: list[Outcome], *, bulk: bool) -> None:
         now_s = time.monotonic()
-        checks = {row.seq: row.check for row in parcel.rows}
+        checks = {row.seq: row.check for row, outcome in zip(parcel.rows, outcomes, strict=True) if outcome}
         gathered = self._receipts.stored(unit, parcel.outbox_id, checks, now_mono_s=now_s)
         at_once = bulk or self._receipts.greets(unit, parcel.session)
         for row, outcome in zip(parcel.rows, outcomes, strict=True):

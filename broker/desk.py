@@ -81,6 +81,7 @@ class Desk:
         self._down_connected = False
         self._downlink_fails = False
         self._yields = False
+        self._spoken = self._spoken_before = False  # on any connection; on one before this
         self._commands_due_s = self._presence_due_s = 0.0
 
     def run(self, stop: Stop) -> bool:
@@ -112,6 +113,7 @@ class Desk:
             case DownConnected():
                 self._down_connected, self._desired_change = True, 0
             case ReaderConnected():
+                self._spoken_before, self._spoken = self._spoken, True
                 self._publish_state()
             case Notice():
                 try:
@@ -135,10 +137,9 @@ class Desk:
         if own_topic and not notice.payload:
             self._publish_state()
             return
-        # The broker keeps nothing over a restart, and our own will ends what a predecessor said: what stands retained
-        # on our own topic in another's name was said by one that lives.
         seen = parse_state(notice.payload)
-        match judge(seen, mine=self._mine, own_topic=own_topic, fresh=own_topic or not notice.retained):
+        fresh = not notice.retained or (own_topic and self._spoken_before)
+        match judge(seen, mine=self._mine, own_topic=own_topic, fresh=fresh):
             case Verdict.YIELD:
                 log.error("another bridge with store %d was here first: %s", seen.store_id, notice.topic)
                 self._yields = True

@@ -6,6 +6,7 @@ import logging
 import random
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,13 @@ log = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 10  # broker and bridge are neighbours: a dead one is noticed within 15 s
 CONNECT_TIMEOUT_S: Final = 3.0
-# The centre's few clients come back at once, each a little apart; the fleet's own spreading is the units' matter.
-FIRST_RETRY_S: Final = (0.05, 0.3)
-SLOWEST_RETRY_S: Final = 3
+# The centre's few clients come back almost at once; the fleet's own spreading is the units' matter. Full jitter, doubled
+# while connections do not last: two clients of one name throw each other out, and need time to say who they are.
+FIRST_RETRY_S: Final = 0.3
+SLOWEST_RETRY_S: Final = 3.0
+STEADY_S: Final = 5.0
+LOOP_S: Final = 1.0
+WARN_EVERY_S: Final = 30.0
 
 Received = Callable[[str, bytes, bool], None]
 
@@ -58,29 +63,45 @@ class Link:
         self._endpoint = endpoint
         self._subscriptions = list(subscriptions)
         self._connected = connected
+        self._closing = threading.Event()
         self._lost_mono_s: float | None = None
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, name, reconnect_on_failure=True)
-        self._client.connect_timeout = CONNECT_TIMEOUT_S
-        self._client.tls_set_context(_context(endpoint))
-        self._client.reconnect_delay_set(random.uniform(*FIRST_RETRY_S), SLOWEST_RETRY_S)  # type: ignore[arg-type]
-        self._client.on_socket_open = _send_at_once
+        self._warned_mono_s = -WARN_EVERY_S
+        self._client = self._wire(received, will)
+
+    def _wire(self, received: Received | None, will: tuple[str, bytes] | None) -> paho.Client:
+        client = paho.Client(CallbackAPIVersion.VERSION2, self.name, reconnect_on_failure=False)
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.tls_set_context(_context(self._endpoint))
+        client.on_socket_open = _send_at_once
         # With this set, publish() leaves the writing to the network thread: two threads writing would mix packets.
-        self._client.on_socket_register_write = lambda *_: None
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
+        client.on_socket_register_write = lambda *_: None
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
         if received is not None:
             hand_over = received
-            self._client.on_message = lambda _client, _userdata, message: hand_over(
+            client.on_message = lambda _client, _userdata, message: hand_over(
                 message.topic, bytes(message.payload), message.retain
             )
         if will is not None:
-            self._client.will_set(will[0], will[1], qos=1, retain=True)
+            client.will_set(will[0], will[1], qos=1, retain=True)
+        return client
 
     def run(self) -> None:
         """Connect and stay connected until `close`; blocks."""
-        self._client.connect_async(self._endpoint.host, self._endpoint.port, KEEPALIVE_S)
-        self._client.loop_forever(retry_first_connection=True)
+        delay_s = 0.0
+        while not self._closing.wait(random.uniform(0.0, delay_s)):
+            started_s = time.monotonic()
+            try:
+                self._client.connect(self._endpoint.host, self._endpoint.port, KEEPALIVE_S)
+            except OSError as error:
+                self._lost(str(error))
+            else:
+                if self._closing.is_set():  # closed while it was connecting
+                    self._client.disconnect()
+                while self._client.loop(LOOP_S) == paho.MQTT_ERR_SUCCESS:
+                    pass
+            steady = time.monotonic() - started_s >= STEADY_S
+            delay_s = FIRST_RETRY_S if steady else min(SLOWEST_RETRY_S, max(FIRST_RETRY_S, 2 * delay_s))
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         """Hand it to the network thread; False when there is no connection (nothing is kept for later at QoS 0)."""
@@ -92,6 +113,7 @@ class Link:
 
     def close(self) -> None:
         """Send what was handed over, say goodbye, and make `run` return."""
+        self._closing.set()
         self._client.disconnect()
 
     def break_off(self) -> None:
@@ -110,23 +132,24 @@ class Link:
             self._lost(f"refused: {reason}")
             return
         if self._lost_mono_s is not None:
-            log.info("%s: connected again after %.1f s", self.name, time.monotonic() - self._lost_mono_s)
+            level = logging.INFO if self._warned_mono_s >= self._lost_mono_s else logging.DEBUG
+            log.log(level, "%s: connected again after %.1f s", self.name, time.monotonic() - self._lost_mono_s)
             self._lost_mono_s = None
         if self._subscriptions:
             client.subscribe(self._subscriptions)
         if self._connected is not None:
             self._connected()
 
-    def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
-        self._lost("cannot connect")
-
     def _on_disconnect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self._lost(str(reason))
 
     def _lost(self, why: str) -> None:
-        level = logging.DEBUG if self._lost_mono_s is not None else logging.WARNING
-        self._lost_mono_s = self._lost_mono_s or time.monotonic()
+        now_s = time.monotonic()
+        first = self._lost_mono_s is None and now_s - self._warned_mono_s >= WARN_EVERY_S
+        self._lost_mono_s = self._lost_mono_s or now_s
+        self._warned_mono_s = now_s if first else self._warned_mono_s
+        level = logging.WARNING if first else logging.DEBUG
         log.log(level, "%s: no broker at %s port %d: %s", self.name, self._endpoint.host, self._endpoint.port, why)
 
 
