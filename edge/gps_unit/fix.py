@@ -149,7 +149,7 @@ class EpochAssembler:
             self._date(reading)
             return None
         if reading.kind == "VTG":
-            # It has no time: it is of the open epoch. Where it comes first in a cycle without RMC, that is the one before.
+            # It has no time: it is of the open epoch (a cycle that begins with it and has no RMC shows it one early).
             if self._epoch and not self._epoch.has(reading):
                 self._epoch.add(reading)
             return None

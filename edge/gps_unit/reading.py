@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from re import compile as pattern
 
-from pynmea2 import TalkerSentence, parse  # type: ignore[import-untyped]
+from pynmea2 import TalkerSentence, parse
 
 from edge.gps_unit.dates import day_number, full_year
 from edge.gps_unit.nmea import Sentence
