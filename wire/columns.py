@@ -19,7 +19,7 @@ COLUMNS = 8
 TIME, LAT, LON, ALT, SPEED, COURSE, HDOP, SATS = range(COLUMNS)
 LOWEST = (0, -900_000_000, -1_800_000_000, -1_000_000_000, 0, 0, 0, 0)
 HIGHEST = (253_402_300_000_000, 900_000_000, 1_800_000_000, 1_000_000_000, 100_000_000, 36_000, 1_000_000, 1_000)
-TWICE = (TIME, LAT, LON, ALT)  # differences of differences: what moves on evenly costs nothing
+LAST_TWICE = ALT  # time to altitude, differences of differences: what moves on evenly costs nothing
 FIRST_FIELD = 3  # field number of TIME in Track; the others follow
 SCALE_SHIFT = 8  # in Track.layout: the eight bits below say which columns are joined
 SCALE_OF = (0, 1, 1, 2, 3, 4, 5, None)  # which scale a column has; lat and lon share one
@@ -51,12 +51,14 @@ def encode_track(
         columns[TIME] = [time_ms - EPOCH_MS for time_ms in columns[TIME]]
     layout = _scale_down(columns, scales or (0,) * SCALES) << SCALE_SHIFT
     own = []
-    joined: list[int] = []
+    firsts: list[int] = []
+    others: list[int] = []
     for column, values in enumerate(columns):
         steps = _differences(values, column, layout)
         sent = _without_zeros(steps)
         if len(steps) == len(fixes) and len(steps) - len(sent) < 2:  # two bytes are the price of an own field
-            joined += steps
+            firsts += steps[:1]
+            others += steps[1:]
             layout |= 1 << column
         else:
             own.append(fields.packed_signed(FIRST_FIELD + column, sent))
@@ -69,7 +71,7 @@ def encode_track(
             fields.packed_unsigned(12, list(estimated)),
             fields.fixed64(13, boot_id or 0),
             fields.unsigned(14, observed if observed and observed > len(fixes) else 0),
-            fields.packed_signed(15, joined),
+            fields.packed_signed(15, firsts + others),
             fields.unsigned(16, int(parked)),
         ]
     )
@@ -115,7 +117,7 @@ def _differences(values: "list[int]", column: int, layout: int) -> "list[int]":
         values = [value % turn for value in values]
         return values[:1] + [_signed_turn(b - a, turn) for a, b in _pairs(values)]
     steps = values[:1] + [b - a for a, b in _pairs(values)]
-    if column in TWICE:
+    if column <= LAST_TWICE:
         steps = steps[:2] + [b - a for a, b in _pairs(steps[1:])]
     return steps
 
