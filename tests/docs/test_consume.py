@@ -54,10 +54,14 @@ def test_every_schema_and_name_of_an_event_is_mentioned() -> None:
         assert f"`{name}`" in TEXT
 
 
-def test_the_configuration_it_shows_is_one(tmp_path: Path) -> None:
+def test_the_configuration_it_shows_is_one(tmp_path: Path, authority: Authority) -> None:
     (shown,) = blocks("toml")
+    authority.ensure("broker.city.example", "broker")
+    for name in ("bridge-1", "bridge-1-receipts", "bridge-publisher"):
+        authority.ensure(name, "bridge")
     file = tmp_path / "centre.toml"
-    file.write_text(f'{shown}\n[credentials]\ndirectory = "pem"\n[store]\nurl = "sqlite:////var/lib/pantau/store.db"\n')
+    rest = f'[credentials]\ndirectory = "{authority.directory}"\n[store]\nurl = "sqlite:///{tmp_path}/store.db"\n'
+    file.write_text(f"{shown}\n{rest}")
     assert load_centre(str(file)).roles.consumers == (
         Consumer(name="city-fire", agencies=("fire",)),
         Consumer(name="city-centre", agencies=("*",)),
