@@ -23,7 +23,7 @@ from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox_batch import Batch, State
 from edge.outbox_faults import FULL, refusal
-from edge.outbox_file import LEAST_LIMIT_BYTES, Limits
+from edge.outbox_file import LEAST_LIMIT_BYTES
 from edge.outbox_reader import OutboxReader, StoredRow
 from edge.outbox_schema import PAGE_BYTES
 from edge.outbox_writer import Requests, Writer
@@ -76,14 +76,13 @@ class Outbox:
     ) -> None:
         if limit_bytes < LEAST_LIMIT_BYTES:
             raise ValueError(f"outbox limit of {limit_bytes} bytes: at least {LEAST_LIMIT_BYTES}")
-        self._limits = Limits(limit_bytes)
         self._clock = clock or Clock()
         self._queue: deque[Callable[[], None]] = deque()
         self._requests = Requests()
         self._since_mono_s: float | None = None
         self._next_ballast_mono_s = 0.0
         self._writer = Writer(
-            Path(path), limits=self._limits, clock=self._clock, disk=disk or Disk(), requests=self._requests, at=at
+            Path(path), limit_bytes=limit_bytes, clock=self._clock, disk=disk or Disk(), requests=self._requests, at=at
         )
         self.settle()  # a box whose disk takes nothing now still starts, and records as soon as it can
 
@@ -122,11 +121,11 @@ class Outbox:
 
         `interval` (>= 0) is committed with it: `last_interval` tells after a kill whether it got here.
         """
-        if len(body) > self._limits.pages * PAGE_BYTES // 4:  # would push everything else out
+        if len(body) > self._writer.file.limits.pages * PAGE_BYTES // 4:  # would push everything else out
             raise refusal(FULL, f"a record of {len(body)} bytes")
         self._take_requests()
         row_id = self._writer.write("append", lambda batch: batch.insert(body, kind=kind, cls=cls), interval)
-        self._since_mono_s = None
+        self._since_mono_s = self._clock.monotonic_s() if self._requests.waiting() else None
         return row_id
 
     def tick(self) -> None:
@@ -143,10 +142,10 @@ class Outbox:
                 _log.debug("no ballast: %s", error)
 
     def settle(self) -> bool:
-        """All that is requested, now, in a transaction of its own; False when the disk does not let us (it stays asked)."""
+        """All that is requested, now, in its own transaction; False when the disk does not let us (it stays asked)."""
         self._take_requests()
         try:
-            if self._requests.waiting() or self._writer.state is None:
+            while self._requests.waiting() or self._writer.state is None:
                 self._writer.write("settle", _nothing_else)
         except (OutboxFull, OutboxCorrupt) as error:
             self._since_mono_s = self._clock.monotonic_s()

@@ -139,7 +139,7 @@ class Batch:
         """Rows out, those that are here; how many they were."""
         run = self._connection.execute
         deleted = 0
-        for first, last in self._held(ids):
+        for first, last in self.held(ids):
             (size,) = run("SELECT total(length(body)) FROM rows WHERE id BETWEEN ? AND ?", (first, last)).fetchone()
             deleted += run("DELETE FROM rows WHERE id BETWEEN ? AND ?", (first, last)).rowcount
             for cls in (CLASS_ALARM, CLASS_STATUS, CLASS_BULKY, CLASS_LEDGER):
@@ -149,15 +149,32 @@ class Batch:
         self._rows -= deleted
         return deleted
 
+    def held(self, ids: Ranges) -> Ranges:
+        """Those of `ids` that were rows when the transaction began."""
+        return ids.minus(ids.minus(self._state.held))
+
+    def first_of(self, ids: Ranges, at_most_bytes: int) -> Ranges:
+        """The lower part of `ids`, as many rows as make up so many bytes at the mean size of a row; at least one."""
+        left = max(1, at_most_bytes * max(1, self._rows) // max(1, self._bytes + self._rows * ROW_OVERHEAD_BYTES))
+        part = Ranges()
+        for first, last in ids:
+            part.add(first, last if last - first < left else first + left - 1)
+            left -= last - first + 1
+            if left <= 0:
+                break
+        return part
+
     def give_up(self, ids: Ranges, reason: str) -> None:
         """Rows out and a tombstone in, which swallows the older ones that are still here."""
-        ours = self._held(ids)
-        if not ours:
+        if not self.held(ids):
             return
-        self.count_gone(reason, self.delete(ours))
         gone: Gone = {}
+        swallowed = self._swallow(gone, ids)
+        ours = self.held(ids).minus(swallowed)
         self.put(gone, ours, reason)
-        self._swallow(gone)
+        self.count_gone(reason, self.delete(ours))
+        self.delete(swallowed)
+        self.put(gone, swallowed, SWALLOWED)
         self.tombstone(gone)
 
     def tombstone(self, gone: Gone) -> None:
@@ -211,29 +228,27 @@ class Batch:
         left = self._state.held.minus(self._removed) if self._removed else self._state.held
         return next((first for first, _ in left), self._state.last_id + 1)
 
-    def _held(self, ids: Ranges) -> Ranges:
-        """Those of `ids` that were rows when the transaction began."""
-        return ids.minus(ids.minus(self._state.held))
-
     def put(self, gone: Gone, ids: Ranges, reason: str) -> None:
         """Row ids into a tombstone, as seqs of their outboxes."""
         for outbox_id, seqs in self._state.ids.seqs_of(ids, self._next_id).items():
             if seqs:
                 put(gone, outbox_id, reason, seqs)
 
-    def _swallow(self, gone: Gone) -> None:
-        older = self._connection.execute(
-            "SELECT id, body FROM rows WHERE kind = ? AND id IN (SELECT id FROM by_class WHERE cls = ?) "
+    def _swallow(self, gone: Gone, ids: Ranges) -> Ranges:
+        """The older tombstones whose content is now in `gone`; one that is itself given up must be among them."""
+        swallowed = Ranges()
+        for row_id, crc, body in self._connection.execute(
+            "SELECT id, crc, body FROM rows WHERE kind = ? AND id IN (SELECT id FROM by_class WHERE cls = ?) "
             "ORDER BY id DESC",
             (KIND_TOMBSTONE, CLASS_LEDGER),
-        ).fetchall()
-        for row_id, body in older:
-            content = read_tombstone(body)
-            if range_count(gone) + range_count(content) + 1 > MAX_GONE_RANGES:
+        ):
+            if encode.check(body) != crc:  # worn bits: it stays, and is refused by the store in its time
                 continue
-            put_all(gone, content)
-            self.delete(Ranges([(row_id, row_id)]))
-            self.put(gone, Ranges([(row_id, row_id)]), SWALLOWED)
+            content = read_tombstone(body)
+            if row_id in ids or range_count(gone) + range_count(content) <= MAX_GONE_RANGES:
+                put_all(gone, content)
+                swallowed.add(row_id)
+        return swallowed
 
     def _least_valuable(self) -> Iterator[tuple[int, int]]:
         for cls in SHED_ORDER:

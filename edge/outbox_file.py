@@ -27,16 +27,22 @@ class Limits:
     """How a bound on disk is split: rows, write-ahead log, its index, ballast."""
 
     limit_bytes: int
+    room_bytes: int  # what the disk gives us now, when that is less
 
     @property
     def wal_pages(self) -> int:
         """Checkpoint after so many: 1,000 is SQLite's own default, a small outbox takes a 16th of itself."""
-        return max(32, min(1000, self.limit_bytes // 16 // _FRAME_BYTES))
+        return max(32, min(1000, min(self.limit_bytes, self.room_bytes) // 16 // _FRAME_BYTES))
 
     @property
     def wal_bytes(self) -> int:
-        """Twice the checkpoint mark: a reader may hold one checkpoint up, and the last transaction comes on top."""
-        return 2 * self.wal_pages * _FRAME_BYTES
+        """Twice the checkpoint mark (a reader may hold one up), and the 1 % that is shed at a time passes through it."""
+        return 2 * self.wal_pages * _FRAME_BYTES + self.limit_bytes // 80
+
+    @property
+    def batch_bytes(self) -> int:
+        """Rows that leave in one transaction when it must not lengthen the log: each of their pages passes through it."""
+        return self.wal_pages * PAGE_BYTES // 2
 
     @property
     def ballast_bytes(self) -> int:
@@ -53,17 +59,18 @@ class Limits:
 class OutboxFile:
     """The one writing connection and the names around it."""
 
-    def __init__(self, path: Path, *, limits: Limits, disk: Disk, at: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, *, limit_bytes: int, disk: Disk, at: Callable[[str], None]) -> None:
         self.path: Final = path
         self.wal: Final = beside(path, "-wal")
         self.ids_copy: Final = beside(path, ".ids")
         self.ballast: Final = beside(path, ".ballast")
         self._building = beside(path, ".salvaging")
         self._built = beside(path, ".salvage")
-        self._limits = limits
+        self.limits = Limits(limit_bytes, limit_bytes)
         self._disk = disk
         self._at = at
         self._connection: sqlite3.Connection | None = None
+        self.frozen = False  # the disk is full: rows only take the place of rows
         self._inodes: list[tuple[int, int] | None] = [None, None]
 
     @property
@@ -76,16 +83,19 @@ class OutboxFile:
         self.close()
         if self._built.exists():
             self._swap()
+        room_bytes = self.bytes_on_disk() + self._disk.free_bytes(self.path.parent)
+        self.limits = Limits(self.limits.limit_bytes, room_bytes)
         connection = self._disk.connect(self.path)
         try:
-            set_pragmas(connection, wal_pages=self._limits.wal_pages, wal_limit_bytes=self._limits.wal_bytes)
+            set_pragmas(connection, wal_pages=self.limits.wal_pages, wal_limit_bytes=self.limits.wal_bytes)
             upgrade(connection, self._at)
-            connection.execute(f"PRAGMA max_page_count={self._limits.pages}").fetchall()
+            connection.execute(f"PRAGMA max_page_count={self.limits.pages}").fetchall()
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         self._inodes = [inode(self.path), None]
+        self.frozen = False
         return connection
 
     def close(self) -> None:
@@ -140,15 +150,24 @@ class OutboxFile:
     # ------------------------------------------------------------------ ballast
 
     def take_ballast(self) -> None:
-        """Hold some blocks for a bad day, when the disk has plenty."""
-        if not self.ballast.exists() and self._disk.free_bytes(self.path.parent) > 4 * self._limits.ballast_bytes:
-            self._disk.allocate(self.ballast, self._limits.ballast_bytes)
+        """Hold some blocks for a bad day, when the disk has plenty; the file may grow again then."""
+        if self.ballast.exists() or self._disk.free_bytes(self.path.parent) <= 2 * self.limits.ballast_bytes:
+            return
+        self._disk.allocate(self.ballast, self.limits.ballast_bytes)
+        if self.frozen and self._connection is not None:
+            self._connection.execute(f"PRAGMA max_page_count={self.limits.pages}").fetchall()
+            self.frozen = False
 
-    def drop_ballast(self) -> bool:
-        """Give the blocks back; was there any?"""
-        had = self.ballast.exists()
+    def drop_ballast(self) -> None:
+        """Give the blocks back."""
         self.ballast.unlink(missing_ok=True)
-        return had
+
+    def freeze(self) -> None:
+        """Let the file not grow on a full disk: pages in the log that the file has no place for would jam the log."""
+        if self._connection is not None:
+            (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+            self._connection.execute(f"PRAGMA max_page_count={min(pages, self.limits.pages)}").fetchall()
+            self.frozen = True
 
     # ------------------------------------------------------------------ replacing the file
 

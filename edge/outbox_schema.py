@@ -17,7 +17,7 @@ CACHE_KIB: Final = 256  # a connection's page cache; the default 2 MB buys nothi
 VERSION: Final = 1
 
 # Numbers that only SQLite's own AUTOINCREMENT page carries: that page is written by every append anyway, a table of
-# ours would add a page to each (9 MB a day on the card). To write to sqlite_sequence is allowed: sqlite.org/autoinc.html
+# ours would add a page to each (9 MB a day on the card). Writing it is allowed: sqlite.org/autoinc.html
 INTERVAL: Final = "interval"  # number of the last interval appended
 FLOOR: Final = "floor"  # no row below this id is held
 WAITING_ROWS: Final = "waiting_rows"

@@ -15,7 +15,7 @@ from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox_batch import Batch, Stamp, State, load_state
 from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, fault_of, refusal
-from edge.outbox_file import Limits, OutboxFile
+from edge.outbox_file import OutboxFile
 from edge.outbox_ids import IdsCopy, draw_outbox_id, read_copy, write_copy
 from edge.outbox_rebuild import Witness, refill
 from edge.outbox_schema import WAITING_BYTES, insert_outbox, read_counters
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SHED_SHARE: Final = 100  # at least 1 % of the bound at a time (I3)
-SHEDS: Final = 7  # each twice the one before: 1 % to 64 %; rows scattered over pages free few whole ones
+SHEDS: Final = 64  # in one write: rows scattered over many pages free few whole ones
 IDS_AHEAD: Final = 4096  # ids promised unused beside the file: 11 h at 10 s, so two small writes a day
 DISK_FULL_BELOW_BYTES: Final = 64 << 10  # less than this free and it is the disk that is full, not our bound
 
@@ -41,21 +41,34 @@ class Requests:
     events: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     new_outbox: bool = False
     suspected: bool = False
+    riding: Ranges = field(default_factory=Ranges)
 
     def waiting(self) -> bool:
         """Is there anything?"""
         return bool(self.receipted or self.refused or self.events or self.new_outbox or self.suspected)
 
-    def ride(self, batch: Batch) -> None:
-        """Into this transaction."""
-        batch.delete(self.receipted)
+    def ride(self, batch: Batch, at_most_bytes: int) -> None:
+        """Into this transaction; receipted rows only as many as it can carry, the others ride on the next."""
+        self.riding = self.leave(batch, at_most_bytes)
         batch.give_up(self.refused, REFUSED)
         for name, detail in self.events:
             batch.event(name, detail)
 
+    def leave(self, batch: Batch, at_most_bytes: int) -> Ranges:
+        """Receipted rows out, so many; which ones. What is no row of ours is forgotten (a receipt may be nonsense)."""
+        self.receipted = batch.held(self.receipted)
+        riding = batch.first_of(self.receipted, at_most_bytes)
+        batch.delete(riding)
+        return riding
+
+    def left(self, riding: Ranges) -> None:
+        """Those are committed."""
+        self.receipted = self.receipted.minus(riding)
+
     def rode(self) -> None:
-        """It is committed."""
-        self.receipted, self.refused = Ranges(), Ranges()
+        """All that rode is committed."""
+        self.left(self.riding)
+        self.refused = Ranges()
         self.events.clear()
 
 
@@ -70,18 +83,17 @@ class Writer:
     """One outbox file, its state in memory, and transactions that do what it takes to be committed."""
 
     def __init__(
-        self, path: Path, *, limits: Limits, clock: Clock, disk: Disk, requests: Requests, at: Callable[[str], None]
+        self, path: Path, *, limit_bytes: int, clock: Clock, disk: Disk, requests: Requests, at: Callable[[str], None]
     ) -> None:
-        self.file: Final = OutboxFile(path, limits=limits, disk=disk, at=at)
+        self.file: Final = OutboxFile(path, limit_bytes=limit_bytes, disk=disk, at=at)
         self.state: State | None = None
-        self._limits = limits
         self._clock = clock
         self._disk = disk
         self._requests = requests
         self._at = at
         self._below_id = 0
         self._outage: _Outage | None = None
-        self._sheds = 0
+        self._eagerness = 1
         self._remedies: Final[dict[str, tuple[Callable[[], None], ...]]] = {
             FULL: (self._settle_alone, *(self._shed,) * SHEDS),
             CORRUPT_FILE: (self._salvage,),
@@ -100,11 +112,11 @@ class Writer:
         return self._clock.utc_ms(), self._clock.boot_id, self._clock.boottime_ms()
 
     def write(self, what: str, work: Callable[[Batch], T], interval: int | None = None) -> T:
-        """`work` in a committed transaction, with what is requested; OutboxFull or OutboxCorrupt when nothing helped."""
+        """`work` and what is requested, committed; OutboxFull or OutboxCorrupt when nothing helped."""
         tried: Counter[str] = Counter()
         remedy: Callable[[], None] = self._nothing
         doubt: list[tuple[int, T]] = []
-        self._sheds = 0
+        self._eagerness = 1
         while True:
             try:
                 remedy()
@@ -180,7 +192,7 @@ class Writer:
         return result
 
     def _ride(self, batch: Batch) -> None:
-        self._requests.ride(batch)
+        self._requests.ride(batch, self.file.limits.batch_bytes)
         if self._outage is not None:
             seconds = round(self._clock.monotonic_s() - self._outage.since_mono_s)
             detail = {"fault": self._outage.fault, "refused": str(self._outage.refused), "seconds": str(seconds)}
@@ -284,24 +296,34 @@ class Writer:
         """The first try needs none."""
 
     def _disk_is_full(self) -> bool:
-        return self._disk.free_bytes(self.file.path.parent) < DISK_FULL_BELOW_BYTES
+        return self.file.frozen or self._disk.free_bytes(self.file.path.parent) < DISK_FULL_BELOW_BYTES
 
     def _settle_alone(self) -> None:
         """Receipted rows go first, alone; on a full disk the ballast makes room for that (I12)."""
-        if self._disk_is_full() and self.file.drop_ballast():
-            self._requests.events.append(("outbox_disk_full", {"ballast": "released"}))
-        self._fold_log()
-        if self._requests.receipted:
-            self._transact("settle", lambda batch: batch.delete(self._requests.receipted), ride=False)
-            self._requests.receipted = Ranges()
+        if self._disk_is_full() and not self.file.frozen:
+            self._requests.events.append(("outbox_disk_full", {}))
+            self.file.drop_ballast()
+            self._fold_log()
+            self.file.freeze()
+        else:
+            self._fold_log()
+        while self._requests.receipted:
+            left = self._transact("settle", self._leave, ride=False)
+            self._requests.left(left)
+            self._fold_log()
+
+    def _leave(self, batch: Batch) -> Ranges:
+        return self._requests.leave(batch, self.file.limits.batch_bytes)
 
     def _shed(self) -> None:
-        """At the bound 1 % of it, on a full disk 1 % of what is there; each further time in a write twice as much."""
-        bound = self.file.bytes_on_disk() if self._disk_is_full() else self._limits.limit_bytes
-        target = bound * 2**self._sheds // SHED_SHARE
-        self._sheds += 1
+        """1 % of the bound. On a full disk what its log can carry: that can not grow there."""
+        limits = self.file.limits
+        target = limits.batch_bytes if self._disk_is_full() else limits.limit_bytes // SHED_SHARE
+        target *= self._eagerness
+        self._eagerness *= 2  # should not even the tombstone fit, then more has to go for it
         if not self._transact("shed", lambda batch: batch.shed(target), ride=False):
             raise refusal(FULL, "nothing left to shed")
+        self._eagerness = 1
         self._fold_log()
 
     def _fold_log(self) -> None:
