@@ -14,7 +14,7 @@ MAX_FIXES = 4096  # ten a second for almost seven minutes; also what a centre wi
 FULL_TURN_CDEG = 36_000
 
 # Column by column, time first. Limits are multiples of 1,000 so that no rounding leaves them: year 9999, the globe, and
-# far beyond anything a receiver says (HDOP 176 and -704 m are in the real logs). None: not below the limit but any.
+# far beyond anything a receiver says (HDOP 176 and -704 m are in real logs). Course 360.00 deg comes back as 0.
 COLUMNS = 8
 TIME, LAT, LON, ALT, SPEED, COURSE, HDOP, SATS = range(COLUMNS)
 LOWEST = (0, -900_000_000, -1_800_000_000, -1_000_000_000, 0, 0, 0, 0)
