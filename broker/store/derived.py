@@ -122,9 +122,11 @@ class Derivation:
             (box, seq, row_id),
         ).fetchone()
         utc_ms = by_clock(boottime_ms, self._points(entry.unit, boot))
-        dated, low, high = self._between(entry, lasted_ms)
+        dated: Dated | None
         if utc_ms is not None:
             dated, low, high = Dated(utc_ms, utc_ms + lasted_ms, None), 0, 0
+        else:
+            dated, low, high = self._between(entry, lasted_ms)
         future = dated is not None and in_future(dated.utc_to_ms, entry.stored_utc_ms)
         self._writer.amend(entry, dated, entry.flags & ~FUTURE | FUTURE * future)
         bounds = "UPDATE undated SET low_seq = ?, high_seq = ? WHERE box = ? AND seq = ? AND row_id = ?"

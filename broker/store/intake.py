@@ -18,7 +18,7 @@ from broker.store.log import (
     log_transaction,
     moves_marker,
 )
-from broker.store.observe import Observed, observe
+from broker.store.observe import MAX_BOOTTIME_MS, Observed, observe
 from broker.store.schema import BLOCK_SHIFT
 from broker.store.values import FUTURE, UNDECODED, Arrival, Outcome
 from broker.times import ClockPoint, in_future
@@ -87,7 +87,8 @@ class Intake:
         box = self._boxes.get((unit, outbox_id)) or self._load(unit, outbox_id)
         if sent is not None and boot_id is not None and box.stamp != (boot_id, sent):
             box.stamp = (boot_id, sent)
-            batch.derivation.clock_point(unit, boot_id, ClockPoint(sent, received), PARCEL)
+            if sent <= MAX_BOOTTIME_MS:
+                batch.derivation.clock_point(unit, boot_id, ClockPoint(sent, received), PARCEL)
         digest = int.from_bytes(blake2b(body, digest_size=8).digest(), "big", signed=True)
         if seq > box.high:
             box.high = seq

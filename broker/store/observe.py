@@ -13,7 +13,7 @@ from wire.track import Track, decode_track
 
 _MAX_UTC_MS = 253_402_300_799_999  # the year 9999: a date beyond it is no date
 _REASON_LETTERS = 32  # shed, corrupt, refused: longer ones are cut, they become keys of the ledger
-_MAX_BOOTTIME_MS = 1 << 53  # 285,000 years of uptime
+MAX_BOOTTIME_MS = 1 << 53  # 285,000 years of uptime
 
 
 class Holding(NamedTuple):
@@ -74,7 +74,7 @@ def _track(track: Track) -> Observed:
 
 
 def _anchor(anchor: records_pb2.Anchor) -> Observed:
-    if not anchor.boot_id or not 0 <= anchor.utc_ms <= _MAX_UTC_MS or anchor.boottime_ms > _MAX_BOOTTIME_MS:
+    if not anchor.boot_id or not 0 <= anchor.utc_ms <= _MAX_UTC_MS or anchor.boottime_ms > MAX_BOOTTIME_MS:
         raise PeerViolation("an anchor that ties nothing to nothing")
     point = ClockPoint(anchor.boottime_ms, anchor.utc_ms)
     return Observed(0, anchor.utc_ms, anchor.utc_ms, anchor=(anchor.boot_id, point, anchor.source))
@@ -94,7 +94,7 @@ def _stamp(at: records_pb2.Stamp) -> Observed:
         if not 0 <= at.utc_ms <= _MAX_UTC_MS:
             raise PeerViolation("a stamp beyond the calendar")
         return Observed(0, at.utc_ms, at.utc_ms)
-    if at.boottime_ms > _MAX_BOOTTIME_MS:
+    if at.boottime_ms > MAX_BOOTTIME_MS:
         raise PeerViolation("a stamp beyond any uptime")
     return Observed(boot_id=at.boot_id, boottime_ms=at.boottime_ms)
 

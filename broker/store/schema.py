@@ -103,6 +103,7 @@ CREATE TABLE undated (                   -- records without UTC of their own
   low_seq INTEGER NOT NULL, high_seq INTEGER NOT NULL,  -- a dated record between these dates it better; 0, 0: none
   PRIMARY KEY (box, seq, row_id)
 ) WITHOUT ROWID;
+CREATE INDEX loose ON undated (box) WHERE high_seq > 0;
 CREATE TABLE undecoded (row_id INTEGER PRIMARY KEY);
 CREATE TABLE assignments (
   unit TEXT NOT NULL, asset TEXT NOT NULL, agency TEXT NOT NULL, kind TEXT NOT NULL,

@@ -105,8 +105,8 @@ def purge(db: sqlite3.Connection, before_utc_ms: int, asset: str | None, at_utc_
     total = Purged(0, 0)
     for chunk in _purgeable(db, end, asset):
         with transaction(db):
-            taken = [row for row in chunk if _remove(db, *row[:2])]
-        total = Purged(total.rows + len(taken), total.body_bytes + sum(size for _, _, size in taken))
+            taken = [row for row in chunk if _remove(db, *row[:3])]
+        total = Purged(total.rows + len(taken), total.body_bytes + sum(row[3] for row in taken))
     before_ms = before_utc_ms // DAY_MS * DAY_MS
     with transaction(db):
         db.execute("INSERT INTO purges VALUES (?, ?, ?, ?, ?)", (at_utc_ms, before_ms, asset, *total))
@@ -114,11 +114,11 @@ def purge(db: sqlite3.Connection, before_utc_ms: int, asset: str | None, at_utc_
     return total
 
 
-def _purgeable(db: sqlite3.Connection, end: int, asset: str | None) -> Iterator[list[tuple[int, int, int]]]:
-    """Chunks of (body_id, box, bytes of body) below body_id end, of the asset's newest names when one is given."""
+def _purgeable(db: sqlite3.Connection, end: int, asset: str | None) -> Iterator[list[tuple[int, int, int, int]]]:
+    """Chunks of (body_id, box, seq, bytes of body) below body_id end, of the asset's newest names when one is given."""
     after = -1
     while rows := db.execute(
-        "SELECT b.body_id, l.box, length(b.body), n.asset FROM bodies b"
+        "SELECT b.body_id, l.box, l.seq, length(b.body), n.asset FROM bodies b"
         f" CROSS JOIN log o ON o.log_id = b.body_id & {ROW_MASK}"
         " CROSS JOIN keys y ON y.box = o.box AND y.seq = o.seq AND y.conflict = o.conflict"
         " CROSS JOIN log l ON l.log_id = y.log_id CROSS JOIN names n ON n.name = l.name"
@@ -126,11 +126,11 @@ def _purgeable(db: sqlite3.Connection, end: int, asset: str | None) -> Iterator[
         (after, end, _CHUNK_ROWS),
     ).fetchall():
         after = rows[-1][0]
-        if chunk := [(place, box, size) for place, box, size, name in rows if asset is None or name == asset]:
+        if chunk := [row[:4] for row in rows if asset is None or row[4] == asset]:
             yield chunk
 
 
-def _remove(db: sqlite3.Connection, place: int, box: int) -> bool:
+def _remove(db: sqlite3.Connection, place: int, box: int, seq: int) -> bool:
     """Delete one record's body and entries; False when it moved or went meanwhile."""
     if not db.execute("DELETE FROM bodies WHERE body_id = ?", (place,)).rowcount:
         return False
@@ -139,6 +139,7 @@ def _remove(db: sqlite3.Connection, place: int, box: int) -> bool:
     for (log_id,) in db.execute(gone, (row_id,)).fetchall():
         db.execute("DELETE FROM log WHERE log_id = ?", (log_id,))
     db.execute("DELETE FROM undecoded WHERE row_id = ?", (row_id,))
+    db.execute("DELETE FROM undated WHERE box = ? AND seq = ? AND row_id = ?", (box, seq, row_id))
     db.execute("UPDATE boxes SET expired = expired + 1 WHERE box = ?", (box,))
     return True
 
@@ -146,7 +147,8 @@ def _remove(db: sqlite3.Connection, place: int, box: int) -> bool:
 def _give_back(db: sqlite3.Connection) -> None:
     """Return free pages to the file system, a little at a time; then empty the WAL of what was deleted."""
     for _ in range(0, db.execute("PRAGMA freelist_count").fetchone()[0], _VACUUM_PAGES):
-        db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        # It yields a row without columns for each page; execute() stops at the first, executescript() goes on.
+        db.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
     (patience_ms,) = db.execute("PRAGMA busy_timeout").fetchone()
     db.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_PATIENCE_MS}")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

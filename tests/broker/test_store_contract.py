@@ -173,10 +173,16 @@ def test_a_body_nobody_can_read_is_stored_marked_and_receipted(store: Store) -> 
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kind=st.integers(0, 12), body=st.binary(max_size=60))
-def test_no_bytes_of_any_kind_stop_a_commit(store: Store, kind: int, body: bytes) -> None:
+@given(
+    kind=st.integers(-(2**31), 12),
+    body=st.binary(max_size=60),
+    boot_id=st.integers(1, 2**64 - 1),
+    sent=st.integers(0, 2**64 - 1),
+)
+def test_no_bytes_of_any_kind_stop_a_commit(store: Store, kind: int, body: bytes, boot_id: int, sent: int) -> None:
     seq = store.last_log_id() + 1
-    assert STORED in store.commit([arrival(seq, body, kind=kind)])[0]
+    row = arrival(seq, body, kind=kind, boot_id=boot_id, sent_boottime_ms=sent)
+    assert STORED in store.commit([row])[0]
     assert newest_of(store, seq).body == body
 
 
