@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 10  # broker and bridge are neighbours: a dead one is noticed within 15 s
 CONNECT_TIMEOUT_S: Final = 3.0
-# The centre's few clients come back almost at once; the fleet's own spreading is the units' matter. Full jitter, doubled
+# The centre's few clients come back almost at once; spreading the fleet is the units' matter. Full jitter, doubled
 # while connections do not last: two clients of one name throw each other out, and need time to say who they are.
 FIRST_RETRY_S: Final = 0.3
 SLOWEST_RETRY_S: Final = 3.0

@@ -80,4 +80,4 @@ def _check_free(address: str, port: int) -> None:
         try:
             probe.bind((address, port))
         except OSError as error:
-            raise PortTaken(error.errno, f"cannot listen on {address} port {port}: {error.strerror}") from error
+            raise PortTaken(f"cannot listen on {address} port {port}: {error.strerror}") from error

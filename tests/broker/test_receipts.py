@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import pairwise
 from operator import xor
 
 from hypothesis import given
@@ -26,7 +27,7 @@ def test_ranges_and_checks_name_exactly_the_stored_rows(checks: dict[int, int]) 
         assert reduce(xor, (checks[seq] for seq in rows)) == check
         covered += len(rows)
     assert covered == len(checks)
-    assert all(before[1] + 1 < after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
     assert gathered.highest_seq() == max(checks)
 
 
