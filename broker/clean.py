@@ -34,6 +34,7 @@ from wire.kinds import (
     KIND_TOMBSTONE,
     KIND_TRACK,
 )
+from wire.ranges import MAX_SEQ
 from wire.topics import city
 from wire.track import Track
 
@@ -90,7 +91,7 @@ topic = lru_cache(maxsize=65_536)(city)  # a name is checked once, not in every 
 @lru_cache(maxsize=4096)  # records of one second share the text
 def _second_text(unix_s: int) -> str | None:
     try:
-        return dt.datetime.fromtimestamp(unix_s, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return dt.datetime.fromtimestamp(unix_s, dt.UTC).isoformat()[: len("2026-11-23T12:00:00")]
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -243,7 +244,7 @@ def _reported(reported: records_pb2.Reported) -> Json:
 def _tombstone(tombstone: records_pb2.Tombstone) -> Json:
     gone = [
         # ranges are pairs (skip, length), so every second number counts rows
-        {"outbox_id": one.outbox_id, "reason": one.reason, "rows": sum(one.ranges[1::2])}
+        {"outbox_id": one.outbox_id, "reason": one.reason, "rows": min(sum(one.ranges[1::2]), MAX_SEQ)}
         for one in tombstone.gone
     ]
     return _named("rows_gone", {"gone": gone})

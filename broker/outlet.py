@@ -23,7 +23,7 @@ from wire.errors import PantauError
 
 CURSOR_TOPIC: Final = "city/v1/publisher/cursor"
 CONNECT_TIMEOUT_S: Final = 3.0  # below the 5 s a stop may take
-KEEPALIVE_S: Final = 30
+KEEPALIVE_S: Final = 4  # the broker is a neighbour; paho also lets a TLS handshake take this long
 
 
 class OutletLost(PantauError, ConnectionError):
@@ -62,7 +62,7 @@ class Connection:
 
     @property
     def behind(self) -> bool:
-        """True when the broker does not take what was published as fast as it comes: `turn` before anything else."""
+        """True while something published was not sent yet; after a `turn` that means the broker is slow."""
         return self._client.want_write()
 
     def publish(self, message: Message) -> None:

@@ -93,14 +93,15 @@ class _Run:
         self._refresh()
         while not stop.is_set():
             took = self._position - self._cursor < WINDOW_ROWS and self._take_batch()
+            self._prove(0.0)
             now_s = time.monotonic()
             if now_s >= self._refresh_s:
                 self._refresh()
-            for message in self._states.due(now_s):
-                self._connection.publish(message)
+            if not self._connection.behind:  # a state that waits is only ever replaced by a newer one
+                for message in self._states.due(now_s):
+                    self._connection.publish(message)
             if self._position - self._asked >= BARRIER_ROWS or now_s - self._asked_s >= BARRIER_S:
                 self._ask(now_s)
-            self._prove(0.0)
             if not took:
                 self._rest(now_s)
         self._finish()

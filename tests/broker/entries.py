@@ -31,7 +31,10 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def fix(time_ms: int, *, east: int = 0, speed_cmps: int | None = 1_250) -> tuple[int | None, ...]:
+Fix = tuple[int, int, int, int | None, int | None, int | None, int | None, int | None]
+
+
+def fix(time_ms: int, *, east: int = 0, speed_cmps: int | None = 1_250) -> Fix:
     """One fix `east` base units east of the Monas."""
     return (time_ms, MONAS[0], MONAS[1] + east, 1_530, speed_cmps, 9_000, 90, 11)
 

@@ -14,7 +14,7 @@ FOLDER = Path(broker.__file__).parent / "schemas"
 SCHEMAS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
 
-def check(stream: str, payload: bytes | str) -> dict[str, Any]:
+def check(stream: str, payload: bytes | bytearray) -> dict[str, Any]:
     """The message, when its schema holds and names all it has; else a jsonschema error or an assertion."""
     content: dict[str, Any] = json.loads(payload)
     Draft202012Validator(SCHEMAS[stream]).validate(content)

@@ -256,7 +256,7 @@ def test_a_name_that_ends_is_cleared_and_its_records_come_corrected_under_the_ne
         assert check("state", consumer.next(matching=is_on(old)).payload)["asset"] == "unassigned-box-8"
         new = Assignment(unit="box-8", asset="digger-1", agency="works", kind="digger", from_utc_ms=0, to_utc_ms=None)
         store.set_assignments([HELD, new])
-        seen = {}
+        seen: dict[str, bytes | bytearray] = {}
         while not {old, "city/v1/works/digger-1/state", "city/v1/works/digger-1/track"} <= seen.keys():
             message = consumer.next()
             seen[message.topic] = message.payload

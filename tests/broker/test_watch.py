@@ -78,9 +78,7 @@ def test_the_store_and_the_presence_file_are_enough_on_one_machine(
     url, known = f"sqlite:///{tmp_path}/central.db", tmp_path / "presence.json"
     write_presence(known, [presence("box-7", waiting_bytes=0)], {}, NOON_MS)
     with open_store(url, writer=True) as store:
-        held = Assignment(
-            unit="box-7", asset="engine-3", agency="fire", kind="engine", from_utc_ms=0, to_utc_ms=None
-        )
+        held = Assignment(unit="box-7", asset="engine-3", agency="fire", kind="engine", from_utc_ms=0, to_utc_ms=None)
         store.set_assignments([held])
         store.commit([Arrival("box-7", 7, 1, 0, KIND_TRACK, encode_track([fix(NOON_MS)]), NOON_MS)])
         with from_store(url, known) as source:
