@@ -45,6 +45,8 @@ def encode_track(
     """
     if not 1 <= len(fixes) <= MAX_FIXES:
         raise ValueError(f"a track has 1 to {MAX_FIXES} fixes, not {len(fixes)}")
+    if boot_id is not None and not 0 < boot_id < 1 << 64:
+        raise ValueError(f"no boot_id: {boot_id}")
     columns = [[value for value in column if value is not None] for column in zip(*fixes)]  # noqa: B905
     _check_limits(columns)
     if boot_id is None:

@@ -103,7 +103,7 @@ def _rows(message: records_pb2.Parcel) -> tuple[list[Row], list[int]]:
             raise PeerViolation("rows both plain and packed")
         return _packed_rows(parsed(records_pb2.Rows, unpack_rows(message.packed_rows, MAX_PARCEL_BYTES)))
     rows, refused = [], []
-    seqs = _seqs([row.seq_step for row in message.rows])
+    seqs = _seqs([row.seq_step for row in message.rows[: MAX_ROWS + 1]])
     for seq, row in zip(seqs, message.rows, strict=True):
         body = row.body
         if check(body) == row.check:
@@ -116,11 +116,12 @@ def _rows(message: records_pb2.Parcel) -> tuple[list[Row], list[int]]:
 def _packed_rows(columns: records_pb2.Rows) -> tuple[list[Row], list[int]]:
     """Rows out of their columns: all of them, or all refused when the checks do not add up."""
     seqs = _seqs(columns.seq_steps)
+    joined = columns.bodies  # once: the library copies it each time it is asked
     ends = list(accumulate(columns.lengths))
     classes, kinds = _padded(columns.classes, len(seqs)), _padded(columns.kinds, len(seqs))
-    if len(ends) != len(seqs) or (ends[-1] if ends else 0) != len(columns.bodies):
+    if len(ends) != len(seqs) or (ends[-1] if ends else 0) != len(joined):
         raise PeerViolation("packed rows: columns of unlike length")
-    bodies = [columns.bodies[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    bodies = [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     checks = [check(body) for body in bodies]
     if reduce(xor, checks, 0) != columns.checks:
         return [], seqs

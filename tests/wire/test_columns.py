@@ -117,6 +117,12 @@ def test_a_track_has_a_bounded_number_of_fixes(fixes: list[Fix8]) -> None:
         encode_track(fixes)
 
 
+@pytest.mark.parametrize("boot_id", [0, -1, 2**64])
+def test_a_boots_clock_without_its_boot_is_not_encoded(boot_id: int) -> None:
+    with pytest.raises(ValueError, match="boot_id"):
+        encode_track(standing(1), boot_id=boot_id)
+
+
 @pytest.mark.parametrize("column", range(8))
 def test_what_the_centre_would_refuse_is_not_encoded(column: int) -> None:
     fix = list(standing(1)[0])
