@@ -1,4 +1,4 @@
-"""Rows into the bytes of a parcel; a bulk parcel is filled to its limit measured after deflate. Pure."""
+"""Rows into the bytes of a parcel; a bulk parcel is filled to its limit measured after packing. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from wire.deflate import deflate_rows
-from wire.encode import deflated_parcel, parcel, rows_message
+from wire.encode import packed_parcel, parcel, rows_message
+from wire.pack import pack_rows
 
 ROW_OVERHEAD_BYTES: Final = 14  # envelope of a row: tags, lengths, seq step, class, kind, check
-PARCEL_OVERHEAD_BYTES: Final = 40  # outbox_id, waiting_bytes and stamps
-FIRST_RATIO: Final = 0.65  # deflated bytes a byte: real drives, rows of 10 fixes (architecture section 5)
+PARCEL_OVERHEAD_BYTES: Final = 40  # waiting_bytes and stamps
+FIRST_RATIO: Final = 0.6  # packed bytes a byte: real drives, rows of 10 fixes (architecture section 5)
 RATIO_WEIGHT: Final = 0.5
 MOST_ROWS: Final = 5_000  # the centre takes 10,000 a parcel
 LEAST_RATIO: Final = 0.05  # bounds what is read for one parcel: 20 times its limit
@@ -51,32 +51,32 @@ NO_STAMPS: Final = Stamps(0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Rows of one outbox, ascending; `deflated` is their Rows message, None where plain is smaller or was not tried."""
+    """Rows of one outbox, ascending; `packed` is their Rows message, None where plain is smaller or was not tried."""
 
     rows: tuple[Row, ...]
-    deflated: bytes | None = None
+    packed: bytes | None = None
 
     def payload(self, waiting_bytes: int, stamps: Stamps = NO_STAMPS) -> bytes:
         """The parcel as it is published."""
-        outbox_id, deflated = self.rows[0].outbox_id, self.deflated
+        outbox_id, packed = self.rows[0].outbox_id, self.packed
         encode = partial(
-            parcel if deflated is None else deflated_parcel,
+            parcel if packed is None else packed_parcel,
             outbox_id,
             waiting_bytes=waiting_bytes,
             session=stamps.session,
             boot_id=stamps.boot_id,
             sent_boottime_ms=stamps.sent_boottime_ms,
         )
-        return encode(_wire_rows(self.rows) if deflated is None else deflated)
+        return encode(_wire_rows(self.rows) if packed is None else packed)
 
 
 def row_bytes(row: Row) -> int:
-    """What a row takes in a parcel before deflate, at most a few bytes too much."""
+    """What a row takes in a parcel before packing, at most a few bytes too much."""
     return len(row.body) + ROW_OVERHEAD_BYTES
 
 
 def leading(rows: Sequence[Row], limit_bytes: float) -> Sequence[Row]:
-    """The first rows that are of one outbox and together no larger than the limit before deflate; at least one."""
+    """The first rows that are of one outbox and together no larger than the limit before packing; at least one."""
     size = 0
     for count, row in enumerate(rows):
         size += row_bytes(row)
@@ -86,20 +86,19 @@ def leading(rows: Sequence[Row], limit_bytes: float) -> Sequence[Row]:
 
 
 def plain(rows: Sequence[Row]) -> Packed:
-    """All of `rows` (of one outbox) as they are: a live parcel is too small for deflate to win anything."""
+    """All of `rows` (of one outbox) as they are: a live parcel is too small for packing to win anything."""
     return Packed(tuple(sorted(rows, key=lambda row: row.id)))
 
 
-def _packed(rows: Sequence[Row]) -> tuple[Packed, int]:
-    """All of `rows` (of one outbox), deflated when that is smaller, and the bytes of their Rows message."""
-    packed = plain(rows)
-    message = rows_message(_wire_rows(packed.rows))
-    small = deflate_rows(message)
-    return (Packed(packed.rows, small), len(small)) if len(small) < len(message) else (packed, len(message))
+def _smaller(rows: Sequence[Row]) -> tuple[Packed, int]:
+    """All of `rows` (of one outbox) in the form that is smaller, and its bytes without stamps."""
+    as_they_are = plain(rows)
+    packed = Packed(as_they_are.rows, pack_rows(rows_message(_wire_rows(as_they_are.rows))))
+    return min(((form, len(form.payload(0))) for form in (packed, as_they_are)), key=lambda sized: sized[1])
 
 
 class Filler:
-    """Fills parcels to a limit after deflate: guesses by how the last ones deflated, so mostly compresses once."""
+    """Fills parcels to a limit after packing: guesses by how the last ones packed, so mostly packs once."""
 
     def __init__(self) -> None:
         self._ratio = FIRST_RATIO
@@ -121,7 +120,7 @@ class Filler:
         return packed
 
     def _pack(self, rows: Sequence[Row]) -> tuple[Packed, int]:
-        packed, size = _packed(rows)
+        packed, size = _smaller(rows)
         if len(rows) > 1:
             measured = max(LEAST_RATIO, min(1.0, size / sum(row_bytes(row) for row in rows)))
             self._ratio += RATIO_WEIGHT * (measured - self._ratio)

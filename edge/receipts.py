@@ -41,6 +41,10 @@ class Receipts:
         """These rows were sent, so a receipt may name them."""
         self._newest_id = max(self._newest_id, *(row.id for row in rows))
 
+    def was_refused(self, row_id: int) -> bool:
+        """Was the row refused before: then it goes plain, where one bad check does not condemn the whole parcel."""
+        return row_id in self._refusals
+
     def must_go_alone(self, row_id: int) -> bool:
         """Was the row refused so often that it must not take others down with it."""
         return self._refusals[row_id] >= REFUSALS_THEN_ALONE

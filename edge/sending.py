@@ -25,7 +25,7 @@ from wire.receipt import Receipt
 BULK_TIMEOUT_S: Final = 30.0
 LIVE_TIMEOUT_S: Final = 90.0  # must exceed the 60 s for which the bridge gathers live receipts
 ASK_EVERY_S: Final = 30.0
-ASK_ALONE_WITHIN_S: Final = 15.0  # no live row came to carry the ask: spread over this
+ASK_ALONE_SHARE: Final = 0.5  # no live row came to carry the ask: it goes alone, spread over half as long again
 PROBE_EVERY_S: Final = 60.0
 STATE_GRACE_S: Final = 5.0  # a bridge's retained state comes right after the SUBACK; the slowest RTT is 2 s
 NUMBER_LIMIT_S: Final = 3_600.0  # a centre at a tenth of its speed and 20,000 units needs 1,600 s for a round
@@ -42,11 +42,17 @@ ALARM_RESEND: Final = Doubling(5.0, 60.0, least_s=2.0)  # never sooner than the 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one unit may send in the bulk lane; `bucket_bytes_per_s` None lifts its own limit."""
+    """What one unit may send in the bulk lane (`bucket_bytes_per_s` None lifts its own limit), and when it tries again.
+
+    The times belong to the rule and to the bridge's: change them in tests only.
+    """
 
     bucket_bytes_per_s: float | None = BUCKET_BYTES_PER_S
     bucket_burst_bytes: float = BUCKET_BURST_BYTES
     parcel_bytes: int = PARCEL_BYTES
+    bulk_timeout_s: float = BULK_TIMEOUT_S
+    live_timeout_s: float = LIVE_TIMEOUT_S
+    ask_every_s: float = ASK_EVERY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,7 @@ class Sending:
         self._bridges.clear()
         self._overruled, self._bridges_known_s = False, now_s + STATE_GRACE_S
         self._probe_s = now_s + self._around(PROBE_EVERY_S)
-        self._ask_alone_s = now_s + self._uniform(0.0, ASK_ALONE_WITHIN_S)
+        self._ask_alone_s = now_s + self._uniform(0.0, self._limits.ask_every_s * ASK_ALONE_SHARE)
         self._live_above = self._shelf.newest_id()
         for row in self._shelf.alarms(ALARMS_WATCHED):
             self._watch(row, now_s)
@@ -139,6 +145,11 @@ class Sending:
     def disconnected(self) -> None:
         """The session has ended; what is in flight may still be receipted in the next one."""
         self._connected = False
+
+    def unsent(self, parcel: Outgoing) -> None:
+        """The parcel never left this box: its rows wait again, without a timeout."""
+        for row in parcel.packed.rows:
+            self._flights.pending_again(row.id)
 
     def appended(self) -> None:
         """A row was appended; cheap, reads nothing."""
@@ -238,12 +249,12 @@ class Sending:
         """Rows wait, and no live row came by to carry the ask (a receiver that is silent, a parked night)."""
         if now_s < self._ask_alone_s or not self._may_ask(now_s):
             return None
-        self._ask_alone_s = now_s + ASK_EVERY_S + self._uniform(0.0, ASK_ALONE_WITHIN_S)
+        self._ask_alone_s = now_s + self._ask_alone_after()
         waiting = self._newest_waiting(1)
         return self._live(waiting, now_s, ask=True) if waiting else None
 
     def _live(self, rows: Sequence[Row], now_s: float, *, ask: bool = False) -> Outgoing:
-        self._sent(rows, now_s, LIVE_TIMEOUT_S)
+        self._sent(rows, now_s, self._limits.live_timeout_s)
         for row in rows:
             if row.cls == CLASS_ALARM:
                 self._watch(row, now_s)
@@ -273,8 +284,8 @@ class Sending:
         rows = self._waiting_alarms() or self._newest_waiting(self._filler.wanted_bytes(self._parcel_bytes))
         if not rows:
             return None
-        packed = self._filler.fill(self._apart(rows), self._parcel_bytes)
-        self._sent(packed.rows, now_s, BULK_TIMEOUT_S)
+        packed = self._packed(self._apart(rows))
+        self._sent(packed.rows, now_s, self._limits.bulk_timeout_s)
         out = self._out(True, packed, self._waiting_bytes(), now_s)
         self._bucket.spend(len(packed.payload(0)))
         return out
@@ -282,6 +293,11 @@ class Sending:
     def _waiting_alarms(self) -> Sequence[Row]:
         rows = self._shelf.alarms(2 * ALARMS_WATCHED)
         return [row for row in rows if row.id not in self._flights.taken and row.id not in self._alarms]
+
+    def _packed(self, rows: Sequence[Row]) -> Packed:
+        if any(self._receipts.was_refused(row.id) for row in rows):
+            return plain(leading(rows, self._parcel_bytes))
+        return self._filler.fill(rows, self._parcel_bytes)
 
     def _apart(self, rows: Sequence[Row]) -> Sequence[Row]:
         """A row that was refused three times goes alone, so that it takes no other row down with it."""
@@ -296,7 +312,7 @@ class Sending:
     # ------------------------------------------------------------------ both
 
     def _may_ask(self, now_s: float) -> bool:
-        return self._number_s is None and now_s - self._asked_s > ASK_EVERY_S
+        return self._number_s is None and now_s - self._asked_s > self._limits.ask_every_s
 
     def _waiting_bytes(self) -> int:
         """Bytes that wait, 0 when no row does (the outbox's sum also has what is receipted and not yet deleted)."""
@@ -312,12 +328,15 @@ class Sending:
     def _out(self, bulk: bool, packed: Packed, waiting_bytes: int, now_s: float) -> Outgoing:
         if waiting_bytes:
             self._asked_s = now_s
-            self._ask_alone_s = now_s + ASK_EVERY_S + self._uniform(0.0, ASK_ALONE_WITHIN_S)
+            self._ask_alone_s = now_s + self._ask_alone_after()
         return Outgoing(bulk, packed, waiting_bytes)
 
     def _bridge_away(self, now_s: float) -> bool:
         """Said to be offline by every bridge, or by none at all after the grace; a receipt overrules it."""
         return not self._overruled and now_s >= self._bridges_known_s and not any(self._bridges.values())
+
+    def _ask_alone_after(self) -> float:
+        return self._limits.ask_every_s * self._uniform(1.0, 1.0 + ASK_ALONE_SHARE)
 
     def _around(self, seconds: float) -> float:
         return seconds * self._uniform(0.75, 1.25)

@@ -116,7 +116,7 @@ def make_context(identity: Identity, clock: Clock) -> LinkContext:
         context.load_verify_locations(str(identity.ca_path))
         context.load_cert_chain(str(identity.certificate_path), str(identity.key_path))
     except ssl.SSLError as error:
-        raise LinkRefused(f"our own certificate or key: {error.reason or error}") from error
+        raise LinkRefused(f"our own certificate or key: {error}") from error
     context.floor_utc_ms = clock.floor_utc_ms
     context.known_utc_ms = clock.known_utc_ms()
     context.judged_by_openssl = clock.os_clock_right()
@@ -131,7 +131,7 @@ def refusal(error: BaseException | None) -> str | None:
         return str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the broker's certificate: {error.verify_message}"
-    if not isinstance(error, ssl.SSLError) or "_ALERT_" not in (reason := error.reason or ""):
+    if not isinstance(error, ssl.SSLError) or "_ALERT_" not in (reason := getattr(error, "reason", None) or ""):
         return None
     # e.g. SSLV3_ALERT_CERTIFICATE_EXPIRED, TLSV1_ALERT_UNKNOWN_CA, TLSV13_ALERT_CERTIFICATE_REQUIRED
     alert = reason.partition("_ALERT_")[2]

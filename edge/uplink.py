@@ -121,6 +121,7 @@ class Uplink:
         self._ended_bytes = (0, 0)
         self._opened_s = self._try_s = self._came_in_s = 0.0
         self._received_bytes = 0
+        self._handed: Outgoing | None = None
         self._bulk_before: TcpInfo | None = None
         self._bulk_bytes = 0
         self._unstamped_above = 0
@@ -276,6 +277,8 @@ class Uplink:
 
     def _on_ended(self, ended: Ended) -> None:
         link, self._link = ended.link, None
+        if not link.free and self._handed is not None:
+            self._sending.unsent(self._handed)
         link.reap()
         self._count(link)
         self._connected = False
@@ -342,7 +345,9 @@ class Uplink:
             if out.bulk:
                 self._bulk_before, self._bulk_bytes = link.tcp_info(), len(payload)
             lane = topics.bulk if out.bulk else topics.up
-            link.publish(lane(self._options.unit), payload)
+            self._handed = out
+            if not link.publish(lane(self._options.unit), payload):
+                self._sending.unsent(out)
 
     def _stamps(self, out: Outgoing) -> Stamps:
         """With every bulk parcel (16 kB apart, they cost nothing), and with live ones that need them."""
