@@ -56,9 +56,6 @@ def packed_parcel(
     return fixed32(1, outbox_id) + octets(3, packed_rows) + stamps
 
 
-deflated_parcel = packed_parcel
-
-
 def _stamps(waiting_bytes: int, session: int, boot_id: int, sent_boottime_ms: int) -> bytes:
     return unsigned(4, waiting_bytes) + unsigned(5, session) + fixed64(6, boot_id) + unsigned(7, sent_boottime_ms)
 
