@@ -96,7 +96,7 @@ class SimulatedReceiver:
             late_s = begin + epoch.at_s - time.monotonic()
             if stop.wait(late_s) if late_s > 0 else stop.is_set():
                 return
-            self._say(epoch)
+            self.say(epoch)
 
     # ------------------------------------------------------------------ verbs
 
@@ -155,7 +155,8 @@ class SimulatedReceiver:
 
     # ------------------------------------------------------------------ talking
 
-    def _say(self, epoch: Epoch) -> None:
+    def say(self, epoch: Epoch) -> None:
+        """Say one epoch now, as the verbs have left the receiver."""
         if self._frozen:
             return
         if self._step_ms and epoch.utc_ms is not None:
