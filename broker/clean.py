@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -43,8 +42,7 @@ E7: Final = 1e7  # positions are integers of 1e-7 deg on the wire
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):  # made for every row: a frozen dataclass takes three times as long
     """One MQTT publish."""
 
     topic: str

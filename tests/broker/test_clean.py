@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from typing import Any
 
 import pytest
 from entries import MONAS, NOON_MS, body_entry, event_entry, health_entry, track_entry
@@ -30,7 +32,7 @@ from wire.ranges import Ranges
 AT = (NOON_MS, 0, 0)
 
 
-def published(entry: LogEntry, prev_log_id: int | None = None) -> dict:
+def published(entry: LogEntry, prev_log_id: int | None = None) -> dict[str, Any]:
     """The entry's message, held to its schema."""
     body = read_body(entry)
     message = record_message(entry, body, prev_log_id)
@@ -85,7 +87,7 @@ def test_one_fix_is_a_point_and_unknown_is_null() -> None:
 
 
 def test_a_track_in_boot_time_gets_its_utc_from_the_store() -> None:
-    body = encode_track([(5_000, *MONAS, *[None] * 5), (6_500, *MONAS, *[None] * 5)], boot_id=99)
+    body = encode_track([(at_ms, *MONAS, None, None, None, None, None) for at_ms in (5_000, 6_500)], boot_id=99)
     dated = track_entry(NOON_MS, body=body, utc_to_ms=NOON_MS + 1_500, time_doubt_s=4.0)
     content = published(dated)
     assert content["properties"]["unix_ms"] == [NOON_MS, NOON_MS + 1_500]
@@ -168,8 +170,6 @@ def test_no_body_can_stop_the_log(kind: int, body: bytes, utc_ms: int | None, fl
 
 @given(unix_ms=st.integers(0, 253_402_300_799_999))
 def test_a_time_as_text_is_that_time(unix_ms: int) -> None:
-    from datetime import datetime
-
     text = utc_text(unix_ms)
     assert text is not None
     assert round(datetime.fromisoformat(text).timestamp() * 1_000) == unix_ms

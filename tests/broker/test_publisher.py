@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ from broker.assets import Assignment
 from broker.mosquitto import ThrowawayMosquitto
 from broker.mqtt import Endpoint
 from broker.outlet import CURSOR_TOPIC
-from broker.publisher import CURSOR_NAME, Publisher
+from broker.publisher import CURSOR_NAME, Publisher, store_when_there
 from broker.store import Arrival, Store, open_store
 from provisioning.throwaway import Authority
 from wire import encode
@@ -281,6 +283,37 @@ def test_a_correction_may_take_the_marker_back(
         )
         store.set_assignments([ended, spare])
         next_state(consumer, lambda said: said["fix_utc"] == "2026-11-23T11:59:00.000Z")
+
+
+def test_a_stop_is_quick_when_the_broker_is_frozen(
+    url: str, store: Store, endpoint: Endpoint, mosquitto: ThrowawayMosquitto
+) -> None:
+    assert mosquitto.pid is not None
+    store.commit([track(1, NOON_MS - 9_000)])
+    with publishing(url, endpoint):
+        while not store.cursor(CURSOR_NAME):
+            time.sleep(0.02)
+        os.kill(mosquitto.pid, signal.SIGSTOP)
+        store.commit([track(2, NOON_MS - 8_000)])
+        time.sleep(0.2)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 5.0
+    assert store.cursor(CURSOR_NAME) == 1
+    os.kill(mosquitto.pid, signal.SIGCONT)
+
+
+def test_the_store_may_come_later_than_its_reader(url: str) -> None:
+    stop = threading.Event()
+    waiting: list[Store | None] = []
+    thread = threading.Thread(target=lambda: waiting.append(store_when_there(url, stop)))
+    thread.start()
+    time.sleep(0.3)
+    with open_store(url, writer=True):
+        thread.join(10.0)
+        assert waiting[0] is not None
+        waiting[0].close()
+    stop.set()
+    assert store_when_there(url, stop) is None
 
 
 def test_a_consumer_that_does_not_read_holds_up_nobody(

@@ -136,13 +136,10 @@ def program(tmp_path: Path, authority: Authority, mosquitto: ThrowawayMosquitto)
 
 
 def commit(store: Store, *seqs: int) -> None:
-    fixes = [[(NOON_MS + seq * 1_000, -61_754_000, 1_068_272_000, *[None] * 5)] for seq in seqs]
-    store.commit(
-        [
-            Arrival("box-7", 7, seq, 0, KIND_TRACK, encode_track(fix), NOON_MS)
-            for seq, fix in zip(seqs, fixes, strict=True)
-        ]
-    )
+    def body(seq: int) -> bytes:
+        return encode_track([(NOON_MS + seq * 1_000, -61_754_000, 1_068_272_000, None, None, None, None, None)])
+
+    store.commit([Arrival("box-7", 7, seq, 0, KIND_TRACK, body(seq), NOON_MS) for seq in seqs])
 
 
 def test_its_program_drops_duplicates_keeps_its_cursor_and_names_the_gap(
