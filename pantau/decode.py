@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from re import compile as pattern
 from typing import Annotated, BinaryIO, TextIO
 
 from typer import Argument, Exit, Option
@@ -14,7 +15,8 @@ from edge.gps_unit.motion import Policy
 from edge.gps_unit.nmea import Framer
 from pantau.rows import HEADER, csv_row, json_row
 
-_CHUNK_BYTES = 65_536
+_LINE_MAX_BYTES = 65_536  # binary logs may have no line ends at all
+_COMMENT = pattern(rb"#[\x20-\x7e\t\r]*\n?")
 _UNDATED_MAX = 86_400  # fixes held back until a date is named: a day at 1 Hz, about 25 MB
 
 
@@ -56,7 +58,10 @@ def decoded(stream: BinaryIO, rejected: Counter[str], policy: Policy | None = No
 
 
 def _epochs(stream: BinaryIO, framer: Framer, epochs: EpochAssembler) -> Iterator[Fix]:
-    while chunk := stream.read(_CHUNK_BYTES):
+    while chunk := stream.readline(_LINE_MAX_BYTES):
+        # Written into the log by people (gpsd's headers, GnssLogger's); no receiver sends such a line.
+        if _COMMENT.fullmatch(chunk):
+            continue
         for sentence in framer.feed(chunk):
             if fix := epochs.feed(sentence):
                 yield fix

@@ -13,9 +13,9 @@ from edge.gps_unit.dates import DAY_MS, instant_after, instant_before, unroll
 from edge.gps_unit.nmea import Sentence
 from edge.gps_unit.reading import Malformed, Position, Reading, read
 
-# Positions of one epoch differ by rounding, or by metres behind a multiplexer (corpus: bundg_zeus_9, 2.7 m). 0.0005 deg
-# (55 m) is damage that the checksum does not show (two flips of one bit: 1 pair in 8), or editing (pynmeagps_nmea4).
-_CONFLICT_DEG = 0.0005
+# Positions of one epoch differ by rounding, or by metres behind a multiplexer (corpus: bundg_zeus_9, 2.7 m). 0.001 deg
+# (110 m) is damage that the checksum does not show (two flips of one bit: 1 pair in 8), or editing (pynmeagps_nmea4).
+_CONFLICT_DEG = 0.001
 
 # A receiver that lost its satellites may repeat its last epochs (Trimble Placer), and two on one wire may take turns.
 _REMEMBERED_EPOCHS = 16  # about three cycles of the busiest multiplexer we saw
@@ -92,11 +92,19 @@ class _Epoch:
 
     boottime_ms: int | None
     time: Reading | None = None  # the reading whose time the epoch has
-    seen: set[tuple[str, str]] = field(default_factory=set)
     readings: list[Reading] = field(default_factory=list)
+    echoed: set[tuple[str, str]] = field(default_factory=set)
 
     def has(self, reading: Reading) -> bool:
-        return (reading.talker, reading.kind) in self.seen
+        return any(one.kind == reading.kind and one.talker == reading.talker for one in self.readings)
+
+    def is_echo(self, reading: Reading) -> bool:
+        """Whether the sentence came twice, as a multiplexer or a splitter does. A third time the clock stands still."""
+        name = reading.talker, reading.kind
+        if name in self.echoed or reading not in self.readings:
+            return False
+        self.echoed.add(name)
+        return True
 
     def is_of(self, reading: Reading) -> bool:
         """Whether the reading is of this instant. A time written with fewer digits may be rounded or cut."""
@@ -110,7 +118,6 @@ class _Epoch:
         return min(apart_ms, DAY_MS - apart_ms) < max(reading.time_step_ms, self.time.time_step_ms)
 
     def add(self, reading: Reading) -> None:
-        self.seen.add((reading.talker, reading.kind))
         self.readings.append(reading)
         if reading.time_ms is not None and (self.time is None or _time_rank(reading) > _time_rank(self.time)):
             self.time = reading
@@ -155,6 +162,8 @@ class EpochAssembler:
             return None
         fix = None
         if self._epoch is None or not self._epoch.is_of(reading) or self._epoch.has(reading):
+            if self._epoch and self._epoch.is_echo(reading):
+                return None
             fix = self.flush()
             self._epoch = _Epoch(boottime_ms)
         self._epoch.add(reading)

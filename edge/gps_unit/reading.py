@@ -33,7 +33,7 @@ _ESTIMATED = "E"
 _SYNTHETIC = frozenset("MS")  # entered by hand, simulator
 _GGA_ESTIMATED = "6"
 _GGA_SYNTHETIC = frozenset("78")
-_GGA_FIX = frozenset("12345678")
+_GGA_FIX = frozenset("123456789")  # 9 is not NMEA's: NovAtel OEM says so of SBAS
 
 _TIME = pattern(r"(\d\d)(\d\d)(\d\d)(?:\.(\d*))?")
 _DATE = pattern(r"(\d\d)(\d\d)(\d\d)")

@@ -142,11 +142,14 @@ def signed(text: str, digits: int, negative: bool) -> str:
     return f"{-degrees if negative else degrees:.7f}"
 
 
-def logs() -> list[str]:
-    """The logs, found when the tests are collected: none where the data is not."""
+def logs(*answers: str) -> pytest.MarkDecorator:
+    """One case a log (that has such an answer), found when the tests are collected; a single one where no data is."""
     folder = Path(os.environ.get("PANTAU_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "nmea"
     found = [path for path in folder.glob("*/*") if path.suffix in (".log", ".nmea")]
-    return sorted(str(path.relative_to(folder)) for path in found)
+    if answers:
+        found = [path for path in found if any(Path(f"{path}{end}").exists() for end in answers)]
+    names = sorted(str(path.relative_to(folder)) for path in found)
+    return pytest.mark.parametrize("log", names or ["no log here"], indirect=True)
 
 
 def decode(path: Path) -> list[Fix]:
@@ -159,10 +162,7 @@ def log(request: pytest.FixtureRequest, real_data: Path) -> Path:
     return real_data / "nmea" / request.param
 
 
-ALL_LOGS = pytest.mark.parametrize("log", logs() or ["no log here"], indirect=True)
-
-
-@ALL_LOGS
+@logs()
 def test_no_epoch_twice_and_none_that_is_not_in_the_log(log: Path) -> None:
     fixes = decode(log)
     assert all(here.utc_ms != there.utc_ms or here.utc_ms is None for here, there in pairwise(fixes))
@@ -172,11 +172,9 @@ def test_no_epoch_twice_and_none_that_is_not_in_the_log(log: Path) -> None:
     assert {(f"{fix.lat_deg:.7f}", f"{fix.lon_deg:.7f}") for fix in fixes} <= said
 
 
-@ALL_LOGS
+@logs(".gpsd.jsonl", ".tpv.jsonl")
 def test_every_valid_epoch_of_gpsd_comes_out(log: Path) -> None:
-    answer = next((p for end in (".gpsd.jsonl", ".tpv.jsonl") if (p := Path(f"{log}{end}")).exists()), None)
-    if answer is None:
-        pytest.skip("gpsd has no answer for this log")
+    answer = next(path for end in (".gpsd.jsonl", ".tpv.jsonl") if (path := Path(f"{log}{end}")).exists())
     known = FORGIVEN.get(log.name, Forgiven(reason=""))
     if known.no_nmea:
         assert decode(log) == []
@@ -224,13 +222,10 @@ def assert_in_order(answers: list[Answer], fixes: list[Fix]) -> None:
         assert current is not None, answer
 
 
-@ALL_LOGS
+@logs(".gpsbabel.csv")
 def test_every_epoch_of_gpsbabel_comes_out(log: Path) -> None:
-    answer = Path(f"{log}.gpsbabel.csv")
-    if not answer.exists():
-        pytest.skip("gpsbabel has no answer for this log")
     fixes = decode(log)
-    answers = gpsbabel_answers(answer)
+    answers = gpsbabel_answers(Path(f"{log}.gpsbabel.csv"))
     ours = {fix.utc_ms: fix for fix in fixes}
     assert [a for a in answers if a.utc_ms not in ours] == []
     if log.name in RMC_FIRST_IN_GPSBABEL:

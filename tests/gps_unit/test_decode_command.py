@@ -94,6 +94,12 @@ def test_dates_are_as_they_stand_in_the_log(tmp_path: Path) -> None:
     assert run(path)[1][1].split(",")[0] == str(NOON - 1024 * 7 * 86_400_000)
 
 
+def test_what_people_wrote_into_a_log_is_not_the_receiver_speaking(tmp_path: Path) -> None:
+    path = tmp_path / "commented.nmea"
+    path.write_bytes(b"# it says " + rmc("110000") + b"#" + rmc("115959") + rmc("120000") + b"\xb5b\x01#\xff" + rmc("120001"))
+    assert [row.split(",")[0] for row in run(path)[1][1:]] == [str(NOON), str(NOON + 1000)]
+
+
 def test_a_dash_is_standard_input() -> None:
     code, out, err = run("-", stdin=rmc("120000"))
     assert (code, len(out)) == (0, 2)

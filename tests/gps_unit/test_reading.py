@@ -57,7 +57,8 @@ def test_milliseconds_are_not_lost_to_a_float() -> None:
         ("GPGGA,1,{},6,05,1.0,1,M,,M,,", True, True, False),
         ("GPGGA,1,{},7,05,1.0,1,M,,M,,", True, False, True),
         ("GPGGA,1,{},8,05,1.0,1,M,,M,,", True, False, True),
-        ("GPGGA,1,{},9,05,1.0,1,M,,M,,", False, False, False),
+        ("GPGGA,1,{},9,05,1.0,1,M,,M,,", True, False, False),  # NovAtel: SBAS
+        ("GPGGA,1,{},10,05,1.0,1,M,,M,,", False, False, False),
         ("GPGLL,{},1,A", True, False, False),
         ("GPGLL,{},1,V", False, False, False),
         ("GPGLL,{},1,A,N", False, False, False),
