@@ -1,6 +1,7 @@
 """Writing the committed log: transactions, names, and corrections of what was written before."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from broker.store.values import DAY_MS, FUTURE, UNDECODED
 from broker.times import Dated
 from wire.kinds import KIND_TRACK
 
+_LOOK_AGAIN_S = 0.001
 _MAX_DAYS = 8  # a record covers an interval; one that seems to cover weeks has a date jump inside: its ends are enough
 
 
@@ -18,7 +20,7 @@ _MAX_DAYS = 8  # a record covers an interval; one that seems to cover weeks has 
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """One write transaction: durable after the block, undone when it raises; StoreUnavailable when the disk failed."""
     with unavailable("not committed"):
-        db.execute("BEGIN IMMEDIATE")
+        _begin(db)
         try:
             yield
             db.execute("COMMIT")
@@ -26,6 +28,24 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Take the write lock as soon as it is free: SQLite's own handler sleeps up to 100 ms between its looks."""
+    (patience_ms,) = db.execute("PRAGMA busy_timeout").fetchone()
+    until = time.monotonic() + patience_ms / 1000
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                    raise
+            time.sleep(_LOOK_AGAIN_S)
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 def day_of(utc_ms: int) -> int:

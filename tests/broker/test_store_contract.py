@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ from broker.store import (
     StoreUnavailable,
     open_store,
 )
-from wire.kinds import KIND_HEALTH, KIND_TRACK
+from wire import encode
+from wire.kinds import KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
 from wire.ranges import MAX_SEQ, Ranges
 
 # How to make the URL of an empty store of each kind.
@@ -268,6 +270,59 @@ def test_a_record_dated_by_the_clock_bounds_those_beside_it(store: Store) -> Non
     assert newest_of(store, 1).utc_ms == NOON
     dated = newest_of(store, 2)
     assert dated.utc_ms is not None and NOON + 2000 < dated.utc_ms < NOON + 80_000
+
+
+_STORIES = [
+    arrival(1, boot_track(1000, boot_id=1), received=NOON + DAY),
+    arrival(2),
+    arrival(3, boot_track(1000, boot_id=2), received=NOON + DAY),
+    arrival(4, boot_track(9000, boot_id=2), received=NOON + DAY),
+    arrival(5, boot_track(1000, boot_id=3), received=NOON + DAY),
+    anchor(6, 20_000, NOON + 60_000, boot_id=2),
+    arrival(7),
+    arrival(8, boot_track(5000, boot_id=4), received=NOON + DAY, boot_id=4, sent_boottime_ms=50_000),
+    anchor(9, 70_000, NOON + 90_000, boot_id=2),
+    arrival(10, boot_track(1000, boot_id=5), received=NOON + DAY),
+    arrival(11),
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(_STORIES), cuts=st.sets(st.integers(1, len(_STORIES) - 1)))
+def test_what_is_known_in_the_end_does_not_depend_on_the_order_of_arrival(
+    tmp_path_factory: pytest.TempPathFactory, order: list[Arrival], cuts: set[int]
+) -> None:
+    edges = [0, *sorted(cuts), len(order)]
+    for make_url in IMPLEMENTATIONS.values():
+        with open_store(make_url(tmp_path_factory.mktemp("store")), writer=True) as store:
+            for start, end in pairwise(edges):
+                store.commit(order[start:end])
+            known = {e.seq: (e.utc_ms, e.time_doubt_s) for e in store.rows(unit=UNIT)}
+        with open_store(make_url(tmp_path_factory.mktemp("sorted")), writer=True) as store:
+            store.commit(_STORIES)
+            assert known == {e.seq: (e.utc_ms, e.time_doubt_s) for e in store.rows(unit=UNIT)}
+        assert known[1] == (None, None) and known[3] == (NOON + 41_000, None)
+        assert known[5][1] is not None and known[8][1] is None
+
+
+_INT64 = st.integers(-(2**63), 2**63 - 1)
+_UINT64 = st.integers(0, 2**64 - 1)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(utc_ms=st.none() | _INT64, boot_id=_UINT64, boottime_ms=_UINT64, received=st.integers(0, 2**42))
+def test_no_stamp_stops_a_commit(
+    store: Store, utc_ms: int | None, boot_id: int, boottime_ms: int, received: int
+) -> None:
+    seq = store.last_log_id() + 10
+    bodies = [
+        (KIND_EVENT, encode.event(at=(utc_ms, boot_id, boottime_ms), name="panic")),
+        (KIND_ANCHOR, encode.anchor(boot_id=boot_id, boottime_ms=boottime_ms, utc_ms=utc_ms or 0, source=9)),
+    ]
+    rows = [arrival(seq + n, body, kind=kind, received=received) for n, (kind, body) in enumerate(bodies)]
+    assert all(STORED in outcome for outcome in store.commit(rows))
+    store.commit([arrival(seq + 2, boot_track(10, boot_id=boot_id or 1), received=received)])
+    assert newest_of(store, seq + 2).flags & UNDECODED == 0
 
 
 # ---------------------------------------------------------------- log and cursors
