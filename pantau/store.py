@@ -20,16 +20,15 @@ AsJson = Annotated[bool, Option("--json", help="JSON for a program to read.")]
 
 @contextmanager
 def opened(url: str) -> Iterator["Store"]:
-    """The store, opened beside the bridge; one clear line and exit 2 when it is not there or is another version's."""
+    """The store, opened beside the bridge; one clear line and exit 2 when it is not there, or does not answer."""
     from broker.store import open_store
 
     try:
-        store = open_store(url)
+        with open_store(url) as store:
+            yield store
     except PantauError as error:
         print(f"pantau: {error}", file=sys.stderr)
         raise Exit(2) from error
-    with store:
-        yield store
 
 
 def instant(text: str | None) -> int | None:

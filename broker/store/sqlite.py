@@ -22,8 +22,8 @@ _PAGE_ROWS = 500  # entries a read: no read transaction is held while the caller
 
 _COLUMNS = """l.log_id, l.row_id, l.revision, x.unit, x.outbox_id, l.conflict, l.seq, l.cls, l.kind, b.body, l.utc_ms,
  l.utc_to_ms, l.time_doubt_s, l.stored_utc_ms, l.flags, n.agency, n.asset, n.kind"""
-_WHOLE = """ CROSS JOIN bodies b ON b.body_id = l.body_id CROSS JOIN boxes x ON x.box = l.box
- CROSS JOIN names n ON n.name = l.name """
+_BODY = " CROSS JOIN bodies b ON b.body_id = l.body_id CROSS JOIN boxes x ON x.box = l.box "
+_WHOLE = f"{_BODY} CROSS JOIN names n ON n.name = l.name "
 
 
 class SqliteStore:
@@ -114,8 +114,8 @@ class SqliteStore:
         return [entry for entry in self._newest("true", ()) if (entry.agency, entry.asset) not in ended]
 
     def _newest(self, where: str, values: Sequence[object]) -> list[LogEntry]:
-        query = f"""SELECT {_COLUMNS} FROM served s CROSS JOIN log l ON l.log_id = s.log_id {_WHOLE}
- WHERE {where} ORDER BY s.utc_ms"""
+        query = f"""SELECT {_COLUMNS} FROM names n CROSS JOIN served s ON s.name = n.name
+ CROSS JOIN log l ON l.log_id = s.log_id {_BODY} WHERE {where} ORDER BY s.utc_ms"""
         by_name = {(row[15], row[16]): row for row in self._all(query, values)}
         return [LogEntry._make(by_name[name]) for name in sorted(by_name)]
 

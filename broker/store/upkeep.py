@@ -145,9 +145,8 @@ def _remove(db: sqlite3.Connection, place: int, box: int, seq: int) -> bool:
     if not db.execute("DELETE FROM bodies WHERE body_id = ?", (place,)).rowcount:
         return False
     row_id = place & ROW_MASK
-    gone = "SELECT log_id FROM log WHERE log_id = ?1 UNION SELECT log_id FROM log WHERE row_id = ?1 AND revision > 0"
-    for (log_id,) in db.execute(gone, (row_id,)).fetchall():
-        db.execute("DELETE FROM log WHERE log_id = ?", (log_id,))
+    db.execute("DELETE FROM log WHERE log_id = ?", (row_id,))
+    db.execute("DELETE FROM log WHERE row_id = ? AND revision > 0", (row_id,))
     db.execute("DELETE FROM undecoded WHERE row_id = ?", (row_id,))
     db.execute("DELETE FROM undated WHERE box = ? AND seq = ? AND row_id = ?", (box, seq, row_id))
     db.execute("UPDATE boxes SET expired = expired + 1 WHERE box = ?", (box,))
