@@ -79,7 +79,7 @@ class Clock:
     ) -> None:
         self.boot_id: Final = read_boot_id() if boot_id is None else boot_id
         self.monotonic_s: Final = monotonic_s
-        self.rejected: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
         self._boottime_ns = boottime_ns
         self._realtime_ns = realtime_ns
         self._ntp_synchronised = ntp_synchronised or ntp_says_synchronised
@@ -93,6 +93,11 @@ class Clock:
         self._anchored_offset_ms: int | None = None
         self._anchor_tokens = float(ANCHOR_BURST)
         self._anchor_tokens_at_ms = 0
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Dates not believed, by reason; a copy, as two threads count."""
+        return Counter(self._rejected)
 
     # ------------------------------------------------------------------ reading
 
@@ -143,7 +148,7 @@ class Clock:
     def heard_receipt(self, utc_ms: int) -> None:
         """The centre stored something at `utc_ms`: it is later now. The only thing that raises the persisted floor."""
         if not 0 < utc_ms <= self._latest_ms:
-            self.rejected["receipt_date"] += 1
+            self._rejected["receipt_date"] += 1
             return
         self._receipt_offset_ms = utc_ms - self.boottime_ms()
         if utc_ms <= self._floor_utc_ms:
@@ -174,7 +179,7 @@ class Clock:
 
     def _heard(self, utc_ms: int, at_ms: int, source: int) -> None:
         if not self._believable(utc_ms):
-            self.rejected["gnss_date" if source == SOURCE_GNSS else "ntp_date"] += 1
+            self._rejected["gnss_date" if source == SOURCE_GNSS else "ntp_date"] += 1
             return
         offset_ms, tie = utc_ms - at_ms, self._tie
         if tie is not None and abs(offset_ms - tie.offset_ms) <= STEP_MS:

@@ -48,7 +48,7 @@ class Stop(Protocol):
 
 
 class ClosingShelf(Shelf, Protocol):
-    """An outbox reader of this thread."""
+    """An outbox reader that opens its file at the first call, in the thread that calls."""
 
     def close(self) -> None: ...
 
@@ -104,7 +104,6 @@ class Uplink:
         self._identity = identity
         self._clock = clock
         self._outbox = outbox
-        self._open_shelf = open_shelf
         self._next_session = next_session
         self._backoff = backoff or Backoff(options.fleet_units)
         self._own_link = own_link or OwnLink()
@@ -112,8 +111,8 @@ class Uplink:
         self._commands: SimpleQueue[bytes] = SimpleQueue()
         self._woken = self._unreadable = False
         self._rejected: Counter[str] = Counter()
-        self._shelf: ClosingShelf
-        self._sending: Sending
+        self._shelf = open_shelf()
+        self._sending = Sending(self._shelf, options.limits)
         self._link: Link | None = None
         self._connected = False
         self._session = 0
@@ -152,7 +151,9 @@ class Uplink:
         up, down = self._ended_bytes
         link = self._link
         info = None if link is None else link.tcp_info()
-        rejected = self._rejected + (self._sending.rejected if hasattr(self, "_sending") else Counter())
+        # Copies first: the other thread may count a new reason at any moment.
+        rejected = Counter(self._rejected)
+        rejected.update(dict(self._sending.rejected))
         if info is not None:
             up, down = up + info.up_bytes, down + info.down_bytes
         return Account(self._connections, up, down, rejected)
@@ -166,9 +167,7 @@ class Uplink:
 
     def run(self, stop: Stop) -> None:
         """Until `stop` is set; a broker that is down, sick or gone never ends it."""
-        self._shelf = self._open_shelf()
         try:
-            self._sending = Sending(self._shelf, self._options.limits)
             while not stop.is_set():
                 self._turn(stop)
         finally:

@@ -37,7 +37,8 @@ class SimulatedLink:
     """Forwards connections to `(host, port)`; `with SimulatedLink(...) as link:` listens on `link.port`."""
 
     def __init__(self, host: str, port: int, *, delay_s: float = 0.0, bytes_per_s: float | None = None) -> None:
-        self.bytes_up = self.bytes_down = self.connections = 0
+        self.connections = 0
+        self._bytes: dict[Direction, int] = {"up": 0, "down": 0}
         self._to = (host, port)
         self._delay_s, self._bytes_per_s = delay_s, bytes_per_s
         self._silent: set[Direction] = set()
@@ -58,6 +59,18 @@ class SimulatedLink:
     def port(self) -> int:
         port: int = self._listener.getsockname()[1]
         return port
+
+    @property
+    def bytes_up(self) -> int:
+        """Bytes delivered to the broker so far."""
+        with self._lock:
+            return self._bytes["up"]
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes delivered to the unit so far."""
+        with self._lock:
+            return self._bytes["down"]
 
     # ------------------------------------------------------------------ verbs
 
@@ -189,10 +202,7 @@ class SimulatedLink:
             return 0
         except OSError:
             return None
-        if way.direction == "up":
-            self.bytes_up += sent
-        else:
-            self.bytes_down += sent
+        self._bytes[way.direction] += sent
         return sent
 
     def _close_all(self) -> None:

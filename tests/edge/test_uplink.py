@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +88,40 @@ class Box:
         assert not self._thread.is_alive()
         self.outbox.close()
         return time.monotonic() - start_s
+
+
+class OldBroker:
+    """A broker of MQTT 3.1.1: answers CONNECT of level 4; another one with return code 1, or by hanging up."""
+
+    def __init__(self, credentials: Credentials, *, says_so: bool) -> None:
+        self.levels: list[int] = []
+        self._says_so = says_so
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(credentials.ca_path))
+        self._context.load_cert_chain(str(credentials.certificate_path), str(credentials.key_path))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> OldBroker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while 4 not in self.levels:
+            with self._context.wrap_socket(self._listener.accept()[0], server_side=True) as sock:
+                connect = sock.recv(4_096)
+                level = connect[connect.index(b"MQTT") + 4]
+                self.levels.append(level)
+                if level == 4:
+                    sock.sendall(b"\x20\x02\x00\x00")
+                    while sock.recv(4_096):
+                        pass
+                elif self._says_so:
+                    sock.sendall(b"\x20\x02\x00\x01")
 
 
 @pytest.fixture(scope="session")
@@ -323,6 +359,34 @@ def test_a_broker_whose_certificate_is_not_of_our_authority_is_refused(
     box.start()
     box.tick_until(lambda: box.uplink.account().rejected["link_refused"] >= 1)
     assert box.uplink.account().connections == 0
+
+
+def test_a_box_at_1970_connects_and_once_it_knows_the_date_connects_again_with_full_checks(
+    new_box: Callable[..., Box], centre: MqttCentre
+) -> None:
+    box = new_box(clock=Clock(realtime_ns=lambda: 60_000_000_000, ntp_synchronised=lambda: False))
+    box.start()
+    box.append(b"when?")
+    box.tick_until(box.empty)
+    box.tick_until(lambda: box.uplink.account().connections == 2)
+    assert box.clock.utc_ms() is None  # the centre's word dates certificates, not records
+    box.append(b"and now?")
+    box.tick_until(box.empty)
+    assert box.uplink.account().connections == 2
+    stamped = [decode_parcel(payload).boot_id for _, payload, _ in centre.parcels]
+    assert set(stamped) == {box.clock.boot_id}
+
+
+@pytest.mark.parametrize("how", ["says so", "hangs up"])
+def test_a_broker_that_knows_only_mqtt_3_1_1_is_spoken_to_in_it(
+    new_box: Callable[..., Box], authority: Authority, how: str
+) -> None:
+    with OldBroker(authority.ensure("localhost", "broker"), says_so=how == "says so") as broker:
+        box = new_box(port=broker.port)
+        box.start()
+        box.tick_until(lambda: box.uplink.account().connections == 1)
+        assert broker.levels == [5, 4]
+        box.stop()
 
 
 def test_bytes_on_the_wire_are_counted_from_the_kernel(
