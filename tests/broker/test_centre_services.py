@@ -1,0 +1,53 @@
+"""The centre's unit files say what the code relies on, and systemd itself finds nothing wrong with them."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.__main__ import PARTS
+from broker.supervise import STOP_WITHIN_S
+from settings import EXIT_CONFIG
+
+PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
+
+pytestmark = pytest.mark.parametrize("part", PARTS)
+
+
+def unit_file(part: str) -> Path:
+    return PACKAGING / f"pantau-{part}.service"
+
+
+def test_each_part_is_started_as_the_code_takes_it(part: str) -> None:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(unit_file(part))
+    service = parser["Service"]
+    assert service["ExecStart"].endswith(f"python -m broker --config /etc/pantau/centre.toml {part}")
+    assert service["RestartPreventExitStatus"] == str(EXIT_CONFIG)
+    assert int(service["TimeoutStopSec"]) > STOP_WITHIN_S
+    assert service["StateDirectory"] == "pantau"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+def test_systemd_finds_nothing_wrong(tmp_path: Path, part: str) -> None:
+    installed = tmp_path / unit_file(part).name
+    installed.write_text(unit_file(part).read_text("utf-8").replace("/opt/pantau/bin/python", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(installed)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+def test_the_service_is_hardened(part: str) -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit_file(part))],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
