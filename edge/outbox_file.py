@@ -36,12 +36,12 @@ class Limits:
 
     @property
     def wal_bytes(self) -> int:
-        """Twice the checkpoint mark (a reader may hold one up), and the 1 % that is shed at a time passes through it."""
+        """Twice the checkpoint mark (a reader may hold one up), and the 1 % shed at a time passes through it."""
         return 2 * self.wal_pages * _FRAME_BYTES + self.limit_bytes // 80
 
     @property
     def batch_bytes(self) -> int:
-        """Rows that leave in one transaction when it must not lengthen the log: each of their pages passes through it."""
+        """Rows that leave in one transaction that must not lengthen the log: their pages all pass through it."""
         return self.wal_pages * PAGE_BYTES // 2
 
     @property

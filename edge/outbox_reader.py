@@ -16,6 +16,7 @@ from edge.disk import BUSY_TIMEOUT_S, inode
 from edge.outbox_faults import CORRUPT_FILE, fault_of, refusal
 from edge.outbox_ids import OutboxIds
 from edge.outbox_schema import CACHE_KIB, WAITING_BYTES, WAITING_ROWS
+from wire.encode import check
 from wire.kinds import CLASS_ALARM
 from wire.ranges import Ranges
 
@@ -41,7 +42,8 @@ class StoredRow:
 class OutboxReader:
     """One thread's view. Every method raises OutboxFull or OutboxCorrupt when the file can not be read now.
 
-    `on_corrupt` (the writer's `suspect`) is told of damage first; the writer salvages at its next transaction.
+    `on_corrupt` (the writer's `suspect`) is told of damage first; the writer salvages at its next transaction. A row
+    whose bytes no longer check is told of in the same way and left out: the writer makes a tombstone of it.
     """
 
     def __init__(self, path: Path, *, on_corrupt: Callable[[], None] = lambda: None) -> None:
@@ -127,7 +129,14 @@ class OutboxReader:
         if not found:
             return []
         ids = self.outboxes()  # read after the rows: an outbox opened in between is there, and rows never change theirs
-        return [StoredRow(i, *ids.of(i), cls, kind, crc, body, at_s) for i, cls, kind, crc, body, at_s in found]
+        rows = [
+            StoredRow(i, *ids.of(i), cls, kind, crc, body, at_s)
+            for i, cls, kind, crc, body, at_s in found
+            if check(body) == crc
+        ]
+        if len(rows) < len(found):
+            self._on_corrupt()
+        return rows
 
     def _query(self, sql: str, parameters: Sequence[int] = ()) -> list[tuple[Any, ...]]:
         for _ in range(_TRIES):

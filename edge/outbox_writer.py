@@ -21,6 +21,7 @@ from edge.outbox_rebuild import Witness, refill
 from edge.outbox_schema import WAITING_BYTES, insert_outbox, read_counters
 from edge.salvage import Remains
 from edge.tombstones import CORRUPT, REFUSED, Gone
+from wire.encode import check
 from wire.ranges import Ranges
 
 _log = logging.getLogger(__name__)
@@ -339,10 +340,18 @@ class Writer:
         self.file.close()
 
     def _examine(self) -> None:
-        """Somebody read damage: look at all of it once."""
+        """Somebody read damage: look at all of it once, at the tree and then at every row's bytes."""
         self._requests.suspected = False
-        if self._connection().execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        connection = self._connection()
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             self._salvage()
+            return
+        worn = Ranges()
+        for row_id, crc, body in connection.execute("SELECT id, crc, body FROM rows"):
+            if check(body) != crc:
+                worn.add(row_id)
+        if worn:
+            self._transact("settle", lambda batch: batch.give_up(worn, CORRUPT), ride=False)
 
     def _salvage(self) -> None:
         memory = self.state

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -308,7 +309,7 @@ def at_the_store(found: list[StoredRow]) -> Iterator[tuple[int, int]]:
     )
 )
 def test_whatever_happens_every_accepted_row_is_held_or_stored_or_named(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]
 ) -> None:
     path = tmp_path_factory.mktemp("steps") / "outbox.db"
     outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
@@ -318,10 +319,10 @@ def test_whatever_happens_every_accepted_row_is_held_or_stored_or_named(
     for number, (step, what) in enumerate(steps):
         if step == "append":
             body = b"row %d" % number
-            row_id = outbox.append(body, kind=KIND_TRACK, cls=what)  # type: ignore[arg-type]
+            row_id = outbox.append(body, kind=KIND_TRACK, cls=what)
             accepted[reader.outboxes().of(row_id)] = body
         elif step in ("receipted", "refuse"):
-            first, more = what  # type: ignore[misc]
+            first, more = what
             ids = ranges((first, first + more))
             if step == "receipted":
                 stored.update(at_the_store(reader.rows_of(ids)))

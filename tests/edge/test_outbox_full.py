@@ -8,7 +8,9 @@ import random
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,8 +79,8 @@ def test_shedding_takes_the_lowest_class_first_and_tombstones_never(tmp_path: Pa
         if n % 500 == 499:
             classes = [row.cls for row in rows(path)]
             left.append({cls: classes.count(cls) for cls in (*mixed, CLASS_LEDGER)})
-    for before, after in zip(left, left[1:], strict=False):
-        for low, high in zip((CLASS_BULKY, CLASS_STATUS, CLASS_TRACK), (CLASS_STATUS, CLASS_TRACK, CLASS_ALARM), strict=True):
+    for before, after in pairwise(left):
+        for low, high in pairwise((CLASS_BULKY, CLASS_STATUS, CLASS_TRACK, CLASS_ALARM)):
             if after[high] < before[high]:
                 assert after[low] == 0, "a higher class went while a lower one was there"
     assert left[-1][CLASS_BULKY] == left[-1][CLASS_STATUS] == left[-1][CLASS_TRACK] == 0
@@ -212,7 +214,7 @@ class FailingConnection(sqlite3.Connection):
 
     disk: FailingDisk
 
-    def execute(self, sql: str, parameters: object = ()) -> sqlite3.Cursor:  # type: ignore[override]
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         if sql in ("COMMIT", "BEGIN IMMEDIATE") and self.disk.code and self.disk.when == sql:
             if sql == "COMMIT" and self.disk.reaches_the_disk:
                 super().execute(sql)
@@ -221,7 +223,7 @@ class FailingConnection(sqlite3.Connection):
             if self.disk.times:
                 self.disk.times -= 1
                 raise error
-        return super().execute(sql, parameters)  # type: ignore[arg-type]
+        return super().execute(sql, parameters)
 
 
 class FailingDisk(Disk):
