@@ -37,8 +37,9 @@ _GGA_FIX = frozenset("123456789")  # 9 is not NMEA's: NovAtel OEM says so of SBA
 
 _TIME = pattern(r"(\d\d)(\d\d)(\d\d)(?:\.(\d*))?")
 _DATE = pattern(r"(\d\d)(\d\d)(\d\d)")
-_LATITUDE = pattern(r"(\d\d)(\d\d(?:\.(\d*))?)")
-_LONGITUDE = pattern(r"(\d\d\d)(\d\d(?:\.(\d*))?)")
+# Zeros in front may be missing; a number that is short and still begins with 0 has lost a digit.
+_LATITUDE = pattern(r"(\d\d|[1-9])(\d\d(?:\.(\d*))?)")
+_LONGITUDE = pattern(r"(\d\d\d|[1-9]\d?)(\d\d(?:\.(\d*))?)")
 _NUMBER = pattern(r"[+-]?\d+(?:\.\d*)?|[+-]?\.\d+")
 
 

@@ -20,7 +20,9 @@ def place(step: int) -> str:
     return f"06{LAT_MINUTES - step * 0.001:07.4f},S,106{LON_MINUTES + step * 0.001:07.4f},E"
 
 
-def rmc(time: str, step: int = 0, date: str = "231126", status: str = "A", talker: str = "GP", mode: str = "A") -> bytes:
+def rmc(
+    time: str, step: int = 0, date: str = "231126", status: str = "A", talker: str = "GP", mode: str = "A"
+) -> bytes:
     where = place(step) if status == "A" else ",,,"
     return nmea(f"{talker}RMC,{time},{status},{where},5.00,45.0,{date},,,{mode}")
 

@@ -174,7 +174,7 @@ def test_no_epoch_twice_and_none_that_is_not_in_the_log(log: Path) -> None:
 
 @logs(".gpsd.jsonl", ".tpv.jsonl")
 def test_every_valid_epoch_of_gpsd_comes_out(log: Path) -> None:
-    answer = next(path for end in (".gpsd.jsonl", ".tpv.jsonl") if (path := Path(f"{log}{end}")).exists())
+    answer: Path = next(path for end in (".gpsd.jsonl", ".tpv.jsonl") if (path := Path(f"{log}{end}")).exists())
     known = FORGIVEN.get(log.name, Forgiven(reason=""))
     if known.no_nmea:
         assert decode(log) == []

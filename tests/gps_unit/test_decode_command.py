@@ -96,7 +96,9 @@ def test_dates_are_as_they_stand_in_the_log(tmp_path: Path) -> None:
 
 def test_what_people_wrote_into_a_log_is_not_the_receiver_speaking(tmp_path: Path) -> None:
     path = tmp_path / "commented.nmea"
-    path.write_bytes(b"# it says " + rmc("110000") + b"#" + rmc("115959") + rmc("120000") + b"\xb5b\x01#\xff" + rmc("120001"))
+    path.write_bytes(
+        b"# it says " + rmc("110000") + b"#" + rmc("115959") + rmc("120000") + b"\xb5b\x01#\xff" + rmc("120001")
+    )
     assert [row.split(",")[0] for row in run(path)[1][1:]] == [str(NOON), str(NOON + 1000)]
 
 

@@ -119,7 +119,8 @@ def test_a_position_with_an_empty_part_or_at_0_0_is_none(where: str) -> None:
         "GPGGA,120000,8960.000,N,00000.000,E,1,05,1.0,1,M,,M,,",  # minutes
         "GPGGA,120000,9000.001,N,00000.000,E,1,05,1.0,1,M,,M,,",
         "GPGGA,120000,0612.6,S,18000.1,E,1,05,1.0,1,M,,M,,",
-        "GPGGA,120000,612.6,S,10649.6,E,1,05,1.0,1,M,,M,,",  # a lost digit
+        "GPGGA,120000,012.6,S,10649.6,E,1,05,1.0,1,M,,M,,",  # a lost digit
+        "GPGGA,120000,0612.6,S,0649.6,E,1,05,1.0,1,M,,M,,",
         "GPGGA,120000,0612.6000,S,10649.60,E,1,05,1.0,1,M,,M,,",
         "GPGGA,120000,0612.6,NS,10649.6,E,1,05,1.0,1,M,,M,,",
         "GPGGA,120000,-612.6,S,10649.6,E,1,05,1.0,1,M,,M,,",
@@ -137,6 +138,12 @@ def test_what_cannot_be_a_time_or_a_position_refuses_the_sentence(body: str) -> 
 def test_a_placeholder_of_a_receiver_without_fix_is_no_damage() -> None:
     assert reading("GPRMC,235946.005,V,8960.000000,N,00000.000000,E,0.000,0.00,050180,,,N").valid is False  # MTK-3301
     assert reading("GPGLL,36000.0000,N,72000.0000,E,000452.981,V").valid is False  # TN-200
+
+
+def test_zeros_in_front_may_be_missing() -> None:
+    position = reading("GPGGA,120000,612.6,S,849.6,E,1,05,1.0,1,M,,M,,").position
+    assert position
+    assert (position.lat_deg, position.lon_deg) == (pytest.approx(-6.21), pytest.approx(8.826666667))
 
 
 def test_integer_minutes_are_a_position() -> None:
