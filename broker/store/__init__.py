@@ -1,5 +1,6 @@
 """The central store: the committed log and what derives from it. One interface, SQLite embedded by default."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -120,11 +121,26 @@ class Store(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-def open_store(url: str, *, writer: bool = False) -> Store:
+_LOOK_AGAIN_S = 0.05
+
+
+def open_store(url: str, *, writer: bool = False, wait_s: float = 0.0) -> Store:
     """Open `sqlite:///path` (three slashes relative, four absolute).
 
     writer=True creates and migrates it and holds the writer's lock; raises StoreInUse when another process has it.
+    A reader raises StoreUnavailable when the writer has not done so yet within wait_s.
     """
+    until_s = time.monotonic() + wait_s
+    while True:
+        try:
+            return _open(url, writer)
+        except StoreUnavailable:
+            if time.monotonic() >= until_s:
+                raise
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _open(url: str, writer: bool) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         from broker.store.sqlite import SqliteStore

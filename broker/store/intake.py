@@ -28,6 +28,8 @@ from wire.ranges import MAX_SEQ
 _STORED, _DUPLICATE, _CONFLICT = int(Outcome.STORED), int(Outcome.DUPLICATE), int(Outcome.CONFLICT)
 _OUTCOMES = [Outcome(bits) for bits in range(32)]
 
+_MOST_BOXES = 50_000  # remembered at most, 25 MB: also a unit that invents an outbox a parcel must not fill the memory
+
 
 class _Box:
     """What the committer remembers of one outbox: only what is committed, or is being committed."""
@@ -72,6 +74,8 @@ class Intake:
 
     def commit(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """See Store.commit."""
+        if len(self._boxes) > _MOST_BOXES:
+            self._boxes.clear()
         try:
             with log_transaction(self._db, self._names) as writer:
                 batch = _Batch(writer, Derivation(self._db, writer))

@@ -7,7 +7,7 @@ per fix, and no index by time: `blocks` says which blocks of seqs of an outbox t
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def unavailable(what: str) -> Iterator[None]:
         raise
 
 
-def connect(path: str, *, writer: bool) -> sqlite3.Connection:
+def connect(path: str, *, writer: bool, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
     """Open the file; a writer creates or migrates it. Raises StoreVersion, StoreUnavailable."""
     if not writer and not Path(path).exists():
         raise StoreUnavailable(f"no store at {path}")
@@ -147,7 +147,7 @@ def connect(path: str, *, writer: bool) -> sqlite3.Connection:
         db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         with unavailable(path):
-            _prepare(db, path, writer)
+            _prepare(db, path, writer, migrations)
     except BaseException as error:
         db.close()
         if isinstance(error, sqlite3.DatabaseError):
@@ -156,12 +156,12 @@ def connect(path: str, *, writer: bool) -> sqlite3.Connection:
     return db
 
 
-def _prepare(db: sqlite3.Connection, path: str, writer: bool) -> None:
+def _prepare(db: sqlite3.Connection, path: str, writer: bool, migrations: Sequence[str]) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS) or (not version and db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
-        raise StoreVersion(f"{path}: no store, or of a newer version ({version}) than this pantau's {len(MIGRATIONS)}")
-    if version < len(MIGRATIONS) and not writer:
-        raise StoreUnavailable(f"{path}: version {version}, wait until the bridge has made it {len(MIGRATIONS)}")
+    if version > len(migrations) or (not version and db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
+        raise StoreVersion(f"{path}: no store, or of a newer version ({version}) than this pantau's {len(migrations)}")
+    if version < len(migrations) and not writer:
+        raise StoreUnavailable(f"{path}: version {version}, wait until the bridge has made it {len(migrations)}")
     if not version:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only counts before the first table
     if writer:
@@ -169,7 +169,7 @@ def _prepare(db: sqlite3.Connection, path: str, writer: bool) -> None:
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     db.execute("PRAGMA cache_size = -65536")  # KiB: the leaves that some thousand units append to
-    for script in MIGRATIONS[version:]:
+    for script in migrations[version:]:
         version += 1
         db.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {version};COMMIT;")
     if writer and db.execute("SELECT count(*) FROM store").fetchone()[0] == 0:

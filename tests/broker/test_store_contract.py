@@ -370,7 +370,15 @@ def test_only_one_writer_at_a_time(url: str, store: Store) -> None:
 
 def test_a_store_that_is_not_there_is_unavailable_to_a_reader(url: str) -> None:
     with pytest.raises(StoreUnavailable):
-        open_store(url)
+        open_store(url, wait_s=0.1)
+
+
+def test_a_reader_that_starts_first_waits_for_the_writer(url: str) -> None:
+    timer = threading.Timer(0.1, lambda: open_store(url, writer=True).close())
+    timer.start()
+    with open_store(url, wait_s=20.0) as reader:
+        assert reader.last_log_id() == 0
+    timer.join()
 
 
 # ---------------------------------------------------------------- rows of a unit or asset

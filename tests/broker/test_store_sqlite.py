@@ -23,6 +23,7 @@ from broker.store import (
     StoreVersion,
     open_store,
 )
+from broker.store.schema import MIGRATIONS, connect
 from wire.kinds import KIND_HEALTH
 from wire.ranges import Ranges
 
@@ -208,6 +209,20 @@ def test_a_file_of_a_newer_version_or_of_something_else_is_refused_untouched(pat
     foreign.close()
     with pytest.raises(StoreVersion):
         open_store(url_of(path.with_name("foreign.db")), writer=True)
+
+
+def test_an_older_file_is_brought_up_to_date_by_the_writer_with_all_that_is_in_it(path: Path) -> None:
+    with open_store(url_of(path), writer=True) as store:
+        store.commit(drive([1, 2]))
+    newer = [*MIGRATIONS, "ALTER TABLE purges ADD COLUMN who TEXT;"]
+    with pytest.raises(StoreUnavailable, match="wait until the bridge"):
+        connect(str(path), writer=False, migrations=newer)
+    with pytest.raises(StoreVersion):
+        connect(str(path), writer=True, migrations=[*newer, "ALTER TABLE nothing ADD COLUMN x;"])
+    db = connect(str(path), writer=True, migrations=newer)
+    assert db.execute("SELECT count(who), (SELECT count(*) FROM log) FROM purges").fetchone() == (0, 2)
+    assert db.execute("PRAGMA user_version").fetchone() == (len(newer),)
+    db.close()
 
 
 @pytest.mark.parametrize("url", ["sqlite://host/x", "sqlite:///", "mysql://x/y", "store.db", ""])
