@@ -5,7 +5,6 @@ correction). Bodies lie apart, clustered by the record's UTC day, so that a purg
 per fix, and no index by time: `blocks` says which blocks of seqs of an outbox touch a day, `keys` then resolves them.
 """
 
-import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,10 +29,11 @@ _CHECKPOINT_PAGES = 8000
 
 _FIRST = """
 CREATE TABLE store (
-  store_id INTEGER NOT NULL,
+  store_id INTEGER NOT NULL,             -- 1 .. 2**32 - 1
   next_log_id INTEGER NOT NULL,          -- never given again, also after a purge of the newest
   roster_version INTEGER NOT NULL        -- counts set_assignments
 );
+INSERT INTO store VALUES (1 + abs(random() % 4294967295), 1, 0);
 CREATE TABLE boxes (                     -- outboxes
   box INTEGER PRIMARY KEY,
   unit TEXT NOT NULL,
@@ -172,5 +172,3 @@ def _prepare(db: sqlite3.Connection, path: str, writer: bool, migrations: Sequen
     for script in migrations[version:]:
         version += 1
         db.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {version};COMMIT;")
-    if writer and db.execute("SELECT count(*) FROM store").fetchone()[0] == 0:
-        db.execute("INSERT INTO store VALUES (?, 1, 0)", (secrets.randbelow((1 << 32) - 1) + 1,))
