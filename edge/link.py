@@ -130,14 +130,14 @@ class Link:
         """Ask for these topics, QoS 0."""
         self._client.subscribe([(one, 0) for one in filters])
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
-        """Hand over one message; False when the link is already gone (nothing was sent, nothing is queued)."""
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Hand over one message, QoS 0 like all that goes up; False when the link is gone (nothing is queued)."""
         if not self._client.is_connected():
             return False
         properties = None
         if not retain and self._aliases_allowed:
             topic, properties = self._aliased(topic)
-        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        info = self._client.publish(topic, payload, qos=0, retain=retain, properties=properties)
         self._handed = info
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 

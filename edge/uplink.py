@@ -268,7 +268,7 @@ class Uplink:
         self._connections += 1
         self._received_bytes, self._came_in_s, self._bulk_before = 0, now_s, None
         link.subscribe(topics.receipt(unit), topics.desired(unit), topics.command(unit), topics.bridge_state("+"))
-        link.publish(topics.birth(unit), self._birth(online=True), qos=1, retain=True)
+        link.publish(topics.birth(unit), self._birth(online=True), retain=True)
         self._sending.connected(now_s)
         out_s = 0.0 if self._out_since_s is None else now_s - self._out_since_s
         log.info("connected to %s, session %d, after %.0f s", self._options.host, self._session, out_s)
@@ -319,7 +319,7 @@ class Uplink:
         if link is None:
             return
         if self._connected:
-            link.publish(topics.birth(self._options.unit), self._birth(online=False), qos=1, retain=True)
+            link.publish(topics.birth(self._options.unit), self._birth(online=False), retain=True)
         link.close(CLOSE_WITHIN_S)
         self._connected = False
 
