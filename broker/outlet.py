@@ -2,12 +2,16 @@
 
 A broker handles the packets of one connection in their order. So the PUBACK of one QoS 1 publish proves that it has
 taken every QoS 0 publish before it (decision 5), and no other bookkeeping is needed.
+
+QoS 0 packets are put together here and written many at a time; the rest of MQTT is paho's. One TLS record and one
+system call a message, as paho writes them, was a quarter of the publisher's whole work [70 against 54 us a row].
 """
 
 from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 from collections import deque
 from typing import Any, Final
@@ -15,7 +19,7 @@ from typing import Any, Final
 import orjson
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.client import error_string as mqtt_error_text
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from broker.clean import Message
 from broker.mqtt import Endpoint
@@ -38,13 +42,15 @@ class Connection:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="publisher")
+        self._client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv311)
         self._client.tls_set(str(endpoint.ca_path), str(endpoint.certificate_path), str(endpoint.key_path))
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.max_inflight_messages_set(0)  # else paho holds events back and lets later tracks overtake them
         self._client.on_socket_open = _send_at_once
-        # With this callback set, publish() only queues and turn() writes: one writer, no thread of paho's.
+        # With this set, paho writes in loop_write() only: never between two halves of a packet of ours.
         self._client.on_socket_register_write = _no_thread
+        # What is to be sent, in its order: QoS 0 packets together, and between them QoS 1 (a barrier with its log_id).
+        self._queue: deque[bytearray | tuple[Message, int | None]] = deque()
         self._barriers: deque[tuple[int, MQTTMessageInfo]] = deque()
         self._endpoint = endpoint
 
@@ -63,36 +69,60 @@ class Connection:
     @property
     def behind(self) -> bool:
         """True while something published was not sent yet; after a `turn` that means the broker is slow."""
-        return self._client.want_write()
+        return bool(self._queue) or self._client.want_write()
 
     def publish(self, message: Message) -> None:
-        """Queue one message; the next `turn` sends it."""
-        _check(self._client.publish(message.topic, message.payload, message.qos, message.retain).rc)
+        """Queue one message; the next `turn` sends it, in the order they were given."""
+        if message.qos:
+            self._queue.append((message, None))
+            return
+        if not self._queue or not isinstance(self._queue[-1], bytearray):
+            self._queue.append(bytearray())
+        self._queue[-1] += publish_packet(message)  # type: ignore[operator]
 
     def barrier(self, log_id: int) -> None:
-        """Ask for proof that everything up to `log_id` was taken."""
-        info = self._client.publish(CURSOR_TOPIC, orjson.dumps({"log_id": log_id}), qos=1, retain=True)
-        _check(info.rc)
-        self._barriers.append((log_id, info))
+        """Ask for proof that everything published up to here, up to `log_id`, was taken."""
+        self._queue.append((Message(CURSOR_TOPIC, orjson.dumps({"log_id": log_id}), 1, True), log_id))
 
     def turn(self, timeout_s: float = 0.0) -> int | None:
         """Send and receive what can be; returns the newest log_id proven by it, None when no proof came."""
         broker_socket = self._client.socket()
         if broker_socket is None:
             raise OutletLost("closed by the broker")
-        wanted = [broker_socket] if self._client.want_write() else []
+        wanted = [broker_socket] if self.behind else []
         readable, writable, _ = select.select([broker_socket], wanted, [], timeout_s)
         if writable:
-            _check(self._client.loop_write())
+            self._send(broker_socket)
         if readable:
             _check(self._client.loop_read())
         _check(self._client.loop_misc())
         return self._proven()
 
+    def _send(self, broker_socket: Any) -> None:
+        """Write until the socket is full; never between two halves of a packet that paho has begun."""
+        _check(self._client.loop_write())
+        while self._queue and not self._client.want_write():
+            head = self._queue[0]
+            if isinstance(head, bytearray):
+                if not _written(broker_socket, head):
+                    return
+                self._queue.popleft()
+            else:
+                self._queue.popleft()
+                self._hand_over(*head)
+
+    def _hand_over(self, message: Message, log_id: int | None) -> None:
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        _check(info.rc)
+        if log_id is not None:
+            self._barriers.append((log_id, info))
+        _check(self._client.loop_write())
+
     def close(self) -> None:
         """Say goodbye when that is still possible; never raises."""
-        self._client.disconnect()
-        self._client.loop_write()
+        if not self._queue:  # else it would stand in the middle of a packet
+            self._client.disconnect()
+            self._client.loop_write()
         left = self._client.socket()
         if left is not None:
             left.close()
@@ -102,6 +132,31 @@ class Connection:
         while self._barriers and self._barriers[0][1].is_published():
             proven, _ = self._barriers.popleft()
         return proven
+
+
+def _written(broker_socket: Any, packets: bytearray) -> bool:
+    """Send what the socket takes and remove it from `packets`; True when nothing is left."""
+    try:
+        while packets:
+            del packets[: broker_socket.send(packets)]
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return False
+    except OSError as error:
+        raise OutletLost(str(error)) from error
+    return True
+
+
+def publish_packet(message: Message) -> bytearray:
+    """The message as a PUBLISH packet of QoS 0 (MQTT 3.1.1, section 3.3)."""
+    name = message.topic.encode()
+    left = 2 + len(name) + len(message.payload)
+    packet = bytearray((0x31 if message.retain else 0x30,))
+    while left > 0x7F:  # section 2.2.3: seven bits a byte, the lowest first
+        packet.append(left & 0x7F | 0x80)
+        left >>= 7
+    packet.append(left)
+    packet += len(name).to_bytes(2, "big") + name + message.payload
+    return packet
 
 
 def _check(result: MQTTErrorCode) -> None:
