@@ -12,6 +12,8 @@ from pantau.store import AsJson, StoreUrl, opened
 if TYPE_CHECKING:
     from broker.store import Account
 
+_FILE_COLUMNS = 200
+
 
 def ledger(store_url: StoreUrl, as_json: AsJson = False) -> None:
     """Balance what every unit has produced against what is stored, shed or still held, outbox by outbox.
@@ -49,10 +51,10 @@ def _show(accounts: Sequence["Account"]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    table.add_column("unit")
-    table.add_column("outbox")
+    for column in ("unit", "outbox"):
+        table.add_column(column, no_wrap=True)
     for column in ("produced", "stored", "shed", "held", "unjudged", "expired", "conflicts", "missing"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for account in accounts:
         shed = ", ".join(f"{reason} {count}" for reason, count in account.shed_by_reason.items() if count)
         table.add_row(
@@ -68,7 +70,8 @@ def _show(accounts: Sequence["Account"]) -> None:
             str(account.missing_count),
             style="bold red" if account.missing else None,
         )
-    Console().print(table)
+    # Into a file or pipe nothing is cut off: an outbox's id is there to be copied.
+    Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS).print(table)
     for account in accounts:
         if account.missing:
             seqs = " ".join(f"{first}-{last}" if last > first else str(first) for first, last in account.missing)
