@@ -79,6 +79,39 @@ def test_what_commit_has_returned_survives_sigkill_and_half_a_transaction_does_n
             said = len(seqs)
 
 
+RENAME = """
+import sys
+from arrivals import NOON, UNIT
+from broker.assets import Assignment
+from broker.store import open_store
+b1 = Assignment(unit=UNIT, asset="b-1", agency="health", kind="ambulance", from_utc_ms=NOON, to_utc_ms=None)
+with open_store(sys.argv[1]) as store:
+    print("renaming")
+    store.set_assignments([b1])
+"""
+
+
+def test_a_rename_that_was_killed_is_finished_by_the_next_writer_each_record_once(path: Path) -> None:
+    with open_store(url_of(path), writer=True) as store:
+        for first in range(1, 20_001, 1000):
+            store.commit(drive(range(first, first + 1000)))
+        before = store.last_log_id()
+        renaming = child(RENAME, url_of(path))
+        assert renaming.stdout is not None
+        renaming.stdout.readline()
+        while store.last_log_id() < before + 2000:  # some blocks are done
+            time.sleep(0.001)
+        renaming.kill()
+        renaming.communicate()
+        assert store.last_log_id() < before + 20_000
+    with open_store(url_of(path), writer=True) as store:
+        corrections = store.read_log(before, 100_000)
+        assert sorted(entry.seq for entry in corrections) == list(range(1, 20_001))
+        assert {(entry.asset, entry.revision) for entry in corrections} == {("b-1", 1)}
+        marker = store.newest_track("health", "b-1")
+        assert marker is not None and marker.seq == 20_000
+
+
 RUN_OUT_OF_ROOM = """
 import resource, signal, sys
 from arrivals import drive
