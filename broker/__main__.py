@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import socket
 import sys
 
 from broker.config import CentreConfig, load_centre
@@ -12,6 +13,7 @@ from broker.stopping import Stop
 from settings import EXIT_CONFIG, ConfigError
 from wire.errors import PantauError
 
+STORE_RETRY_S = 0.5
 PARTS = ("mosquitto", "bridge", "publisher")
 
 
@@ -48,7 +50,8 @@ def _run(part: str | None, path: str, config: CentreConfig) -> int:
     from broker.supervise import supervise
 
     parts = [one for one in PARTS if one != "mosquitto" or config.broker.run]
-    return supervise({one: [sys.executable, "-m", "broker", "--config", path, one] for one in parts}, _stop())
+    commands = {one: [sys.executable, "-m", "broker", "--config", path, one] for one in parts}
+    return supervise(commands, _stop(), ready={"mosquitto": lambda: _accepts(config.broker.listen, config.broker.port)})
 
 
 def _mosquitto(config: CentreConfig) -> int:
@@ -62,17 +65,35 @@ def _bridge(config: CentreConfig) -> int:
     from broker.bridge import Bridge
     from broker.store import open_store
 
-    return Bridge(config.bridge, lambda: open_store(config.store.url, writer=True), _stop()).run()
+    bridge = Bridge(config.bridge, lambda: open_store(config.store.url, writer=True), _stop())
+    code = bridge.run()
+    if bridge.stuck:
+        logging.shutdown()
+        os._exit(code)  # Python would wait for the thread, and the thread for a disk that hangs
+    return code
 
 
 def _publisher(config: CentreConfig) -> int:
     from broker.publisher import Publisher
-    from broker.store import open_store
+    from broker.store import StoreUnavailable, open_store
 
     stop = _stop()
-    with open_store(config.store.url) as store:
-        Publisher(store, config.endpoint(config.credentials.publisher)).run(stop)
+    while not stop.is_set():
+        try:
+            with open_store(config.store.url) as store:
+                Publisher(store, config.endpoint(config.credentials.publisher)).run(stop)
+        except StoreUnavailable as error:  # at the very first start the bridge has yet to make it
+            logging.info("waiting for the store: %s", error)
+            stop.wait(STORE_RETRY_S)
     return 0
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=1.0):  # 0.0.0.0 is this machine, too
+            return True
+    except OSError:
+        return False
 
 
 def _stop() -> Stop:

@@ -23,8 +23,9 @@ from broker.lanes import Lanes, Queued
 from broker.mqtt import Endpoint, Link
 from broker.receipts import Receipts
 from broker.stopping import Stop
-from broker.store import Store
+from broker.store import Store, StoreVersion
 from settings import EXIT_CONFIG
+from wire.errors import PantauError
 from wire.topics import bridge_state
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,10 @@ EXIT_CLEAN: Final = 0
 EXIT_FAILED: Final = 1
 NOTES_LIMIT: Final = 50_000  # births of two big cities at once; more are dropped and counted
 NOTICE_LIMIT_BYTES: Final = 4096
-JOIN_S: Final = 4.0  # of the 5 s a stop may take
+# Of the 5 s a stop may take: for the running commit, for the last words, for a broker that takes none.
+COMMIT_WITHIN_S: Final = 2.5
+SAY_WITHIN_S: Final = 1.0
+BREAK_OFF_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,8 @@ class Bridge:
         self._committer = Committer(
             self._lanes, open_store, self._down.publish, self._notes.put, opened=self._store_ids.put, receipts=receipts
         )
-        self._failures: list[BaseException] = []
+        self._failures: list[Exception] = []
+        self.stuck = False  # a thread did not end: only the process's end will end it
 
     def run(self) -> int:
         """Until stopped, until a thread fails, or until another bridge with another store turns out to live.
@@ -88,7 +93,7 @@ class Bridge:
         committing = self._thread("committer", lambda: self._committer.run(self._stop))
         store_id = self._wait_for_store()
         if store_id is None:
-            self._join([committing])
+            self._join([committing], COMMIT_WITHIN_S)
             return self._exit_code()
         mine = BridgeState(online=True, session=int(time.time() * 1000), store_id=store_id)
         reader = self._reader(mine)
@@ -97,11 +102,11 @@ class Bridge:
             yields = self._desk(mine, reader)
         finally:
             self._stop.set()
-            self._join([committing])
+            self._join([committing], COMMIT_WITHIN_S)
             reader.publish(bridge_state(self._settings.name), replace(mine, online=False).encode(), qos=1, retain=True)
             for link in (reader, self._down):
                 link.close()
-            self._join([reading, receipting], at_last=[reader.break_off, self._down.break_off])
+            self._join([reading, receipting], SAY_WITHIN_S, at_last=[reader.break_off, self._down.break_off])
         return EXIT_CONFIG if yields else self._exit_code()
 
     def _reader(self, mine: BridgeState) -> Link:
@@ -170,10 +175,12 @@ class Bridge:
         def guarded() -> None:
             try:
                 run()
-            except BaseException as error:
+            except PantauError as error:
+                self._failures.append(error)
+                log.error("%s failed: %s", name, error)
+            except Exception as error:  # whatever a thread dies of is logged, and ends the process
                 self._failures.append(error)
                 log.exception("%s failed", name)
-                raise
             finally:
                 self._stop.set()  # the first to end stops the rest
 
@@ -181,17 +188,22 @@ class Bridge:
         thread.start()
         return thread
 
-    def _join(self, threads: list[threading.Thread], *, at_last: Sequence[Callable[[], None]] = ()) -> None:
-        deadline_s = time.monotonic() + JOIN_S / 2
+    def _join(
+        self, threads: list[threading.Thread], within_s: float, *, at_last: Sequence[Callable[[], None]] = ()
+    ) -> None:
+        """Wait for the threads; `at_last` is done to those that do not end. Who still runs then is `stuck`."""
+        deadline_s = time.monotonic() + within_s
         for thread in threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
         for act in at_last:
             act()
         for thread in threads:
-            thread.join(1.0 if at_last else 0.0)
+            thread.join(BREAK_OFF_S if at_last else 0.0)
             if thread.is_alive():
                 log.error("%s does not end", thread.name)
-                self._failures.append(TimeoutError(thread.name))
+                self.stuck = True
 
     def _exit_code(self) -> int:
-        return EXIT_FAILED if self._failures else EXIT_CLEAN
+        if any(isinstance(failure, StoreVersion) for failure in self._failures):
+            return EXIT_CONFIG  # a store of a newer pantau: starting again does not help
+        return EXIT_FAILED if self._failures or self.stuck else EXIT_CLEAN

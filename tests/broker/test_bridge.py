@@ -19,7 +19,7 @@ from mqtt_client import MqttClient
 from broker.downlink import Downlink
 from broker.mosquitto import ThrowawayMosquitto
 from broker.presence import Presence, read_presence
-from broker.store import Arrival, Outcome, Store, StoreUnavailable, open_store
+from broker.store import Arrival, Outcome, Store, StoreUnavailable, StoreVersion, open_store
 from broker.store.sqlite import SqliteStore
 from provisioning.throwaway import Authority
 from wire import records_pb2
@@ -246,10 +246,12 @@ class SlowStore(SqliteStore):
     def __init__(self, path: str, *, row_s: float) -> None:
         super().__init__(path, writer=True)
         self.row_s = row_s
+        self.asked = 0
         self.hangs = threading.Event()
         self.fails = threading.Event()
 
     def commit(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        self.asked += 1
         if self.fails.is_set():
             raise StoreUnavailable("disk I/O error")
         while self.hangs.is_set():
@@ -305,6 +307,25 @@ def test_while_the_store_hangs_the_bridge_reads_on_drops_beyond_its_bounds_and_r
         assert {seq for _, _, seq in stored(bridge)} == {s for a, b in confirmed for s in range(a, b + 1)}
 
 
+def test_a_stop_does_not_wait_for_a_store_that_hangs_and_receipts_nothing_of_it(
+    slow: tuple[RunningBridge, Callable[[], SlowStore]], unit: UnitVoice
+) -> None:
+    bridge, store = slow
+    with bridge:
+        unit.bridge_is_online()
+        store().hangs.set()
+        unit.send([row(1)], lane="bulk")
+        eventually(lambda: not bridge.bridge.counters().get("groups") and store().asked > 0)
+        bridge.ask_to_stop()
+        try:
+            assert bridge.ended(5.0) == 1
+            assert bridge.bridge.stuck
+        finally:
+            store().hangs.clear()
+        assert unit.client.next(matching=lambda m: b'"online":false' in m.payload)
+        assert not [topic for topic, _ in unit.client.heard() if topic.endswith("/receipt")]
+
+
 def test_live_rows_overtake_a_backlog_of_many_seconds(
     slow: tuple[RunningBridge, Callable[[], SlowStore]], unit: UnitVoice
 ) -> None:
@@ -334,6 +355,28 @@ def test_numbers_follow_the_speed_of_the_store(
             asked = unit.receipt()
         assert asked.bulk_after_ms is not None
         assert asked.bulk_after_ms > 1000, "40 asks of 16 kB at some 17 us a byte are seconds ahead of the clock"
+
+
+def test_a_second_bridge_on_the_same_store_ends_itself(
+    make_bridge: Callable[..., RunningBridge], unit: UnitVoice
+) -> None:
+    with make_bridge() as first:
+        unit.bridge_is_online()
+        with make_bridge() as second:
+            assert second.ended() == 1
+        unit.send([row(1)], lane="bulk")
+        assert unit.receipt().ranges == Ranges([(1, 1)])
+        assert first.stop() == 0
+
+
+def test_a_store_of_a_newer_pantau_is_a_matter_for_a_person(
+    make_bridge: Callable[..., RunningBridge],
+) -> None:
+    def open_it() -> Store:
+        raise StoreVersion("version 99")
+
+    with make_bridge(open_it=open_it) as bridge:
+        assert bridge.ended() == 78
 
 
 def test_after_a_broker_restart_the_bridge_is_back_and_says_so(

@@ -78,7 +78,7 @@ def centre(authority: Authority, tmp_path: Path) -> Iterator[Centre]:
 
 
 def children_of(pid: int) -> dict[str, int]:
-    """Name of the part → pid, of the processes started by `pid`."""
+    """Name of the part → pid, of the living processes started by `pid`."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -86,7 +86,7 @@ def children_of(pid: int) -> dict[str, int]:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == pid:
+        if parent == pid and len(command) > 1:
             part = "mosquitto" if b"mosquitto" in command[0] else command[-2].decode()
             found[part] = int(stat.parent.name)
     return found
