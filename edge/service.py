@@ -44,10 +44,14 @@ Loop = Callable[[Stop], None]
 
 
 class StopSwitch:
-    """A stop flag on a pipe: `set` takes no lock, so a signal handler may call it in the middle of anything."""
+    """A stop flag on a pipe: `set` takes no lock, so a signal handler may call it in the middle of anything.
 
-    def __init__(self) -> None:
+    `on_set` are called once, in whichever thread or handler it was: they only wake somebody.
+    """
+
+    def __init__(self, on_set: Sequence[Callable[[], None]] = ()) -> None:
         self._reader, self._writer = os.pipe()
+        self._on_set = on_set
         self.set_mono_s: float | None = None
 
     def set(self) -> None:
@@ -55,6 +59,8 @@ class StopSwitch:
         if self.set_mono_s is None:
             self.set_mono_s = time.monotonic()
             os.write(self._writer, b".")
+            for wake in self._on_set:
+                wake()
 
     def is_set(self) -> bool:
         """True once `set` was called."""
@@ -197,10 +203,10 @@ def run(
 ) -> int:
     """Run `main` here and each worker in a thread until a signal or the first end; the exit code.
 
-    `on_stop` are called once, in this thread, after the stop was set (to wake a loop that waits for something else).
+    `on_stop` wake loops that wait for something else; called once, from a signal handler too.
     A worker that has not ended STOP_WITHIN_S after the stop is named, and the process leaves without it.
     """
-    switch, systemd = StopSwitch(), Systemd()
+    switch, systemd = StopSwitch(on_stop), Systemd()
     watchdog = Watchdog(systemd, time.monotonic)
     crew = _Crew(switch)
     stops = {name: LoopStop(switch, time.monotonic) for name in workers}
@@ -212,8 +218,6 @@ def run(
         systemd.notify("READY=1")
         crew.work("main", main, LoopStop(switch, time.monotonic, watchdog.main_turned))
         systemd.notify("STOPPING=1")
-        for wake in on_stop:
-            wake()
         if stuck := crew.join((switch.set_mono_s or time.monotonic()) + STOP_WITHIN_S):
             log.error("did not stop within %.0f s: %s", STOP_WITHIN_S, ", ".join(stuck))
             leave(EXIT_FAILED)

@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     code = service.run(
         main=lambda stop: record(unit.listener, unit.recorder, unit.obey, stop),
         workers={"uplink": uplink.run},
-        on_stop=[uplink.wake],
+        on_stop=[unit.cancel, uplink.wake],
     )
     unit.close()
     outbox.close()

@@ -4,6 +4,8 @@ The only file that imports pyserial. A `Scan` decides which line to listen on; i
 tried in a test, where a pty would ignore them.
 """
 
+import os
+import select
 import termios
 import time
 from collections.abc import Callable
@@ -32,9 +34,10 @@ SAMPLE_BYTES = 96
 NOISE_SHARE = 0.2
 UBX_SYNC = b"\xb5b"  # u-blox binary between sentences is no sign of a wrong speed
 
-READ_TIMEOUT_S = 0.5  # the longest a stop waits for the read
-# A burst is read in a few large pieces instead of many small ones; far below the 200 ms after which an epoch is due.
-GATHER_S = 0.02
+# Just above the pause of a 1 Hz receiver, which then wakes the process once a second and not twice.
+READ_TIMEOUT_S = 1.05
+# A burst is read in a few large pieces instead of many small ones; well below the 200 ms after which an epoch is due.
+GATHER_S = 0.05
 READ_BYTES = 4096  # the kernel's tty buffer
 
 
@@ -58,11 +61,14 @@ class Heard(NamedTuple):
 class Port(Protocol):
     """An open tty; every method raises OSError when the device is gone."""
 
-    def wait_byte(self) -> bytes:
-        """The next byte, or b"" after READ_TIMEOUT_S."""
+    def wait(self) -> bool:
+        """Wait for a byte up to READ_TIMEOUT_S, or until `cancel`; whether there may be one."""
 
-    def waiting(self) -> bytes:
-        """What has come in until now, without waiting."""
+    def take(self) -> bytes:
+        """What has come in, without waiting."""
+
+    def cancel(self) -> None:
+        """End the present or the next wait; a signal handler may call it."""
 
     def listen_at(self, line: Line) -> None:
         """Change speed and framing, and forget what came in before."""
@@ -76,18 +82,26 @@ class SerialPort:
 
     def __init__(self, tty: str, line: Line) -> None:
         try:
-            self._serial = serial.Serial(tty, line.speed, timeout=READ_TIMEOUT_S, exclusive=True)
+            self._serial = serial.Serial(tty, line.speed, timeout=0, exclusive=True)
         except termios.error as error:  # pyserial lets it through; it is no OSError
             raise OSError(*error.args) from error
         self.listen_at(line)
+        self._woken, self._wake = os.pipe()
 
-    def wait_byte(self) -> bytes:
-        """The next byte, or b"" after READ_TIMEOUT_S."""
-        return bytes(self._serial.read(1))
+    def wait(self) -> bool:
+        """Wait for a byte up to READ_TIMEOUT_S, or until `cancel`; whether there may be one."""
+        tty = self._serial.fileno()
+        return tty in select.select([tty, self._woken], [], [], READ_TIMEOUT_S)[0]
 
-    def waiting(self) -> bytes:
-        """What has come in until now, without waiting."""
-        return bytes(self._serial.read(min(self._serial.in_waiting, READ_BYTES)))
+    def take(self) -> bytes:
+        """What has come in, without waiting."""
+        # pyserial knows that a lost device "is always ready to read immediately but reading returns nothing", and
+        # raises SerialException, an OSError.
+        return bytes(self._serial.read(READ_BYTES))
+
+    def cancel(self) -> None:
+        """End the present or the next wait; a signal handler may call it."""
+        os.write(self._wake, b".")
 
     def listen_at(self, line: Line) -> None:
         """Change speed and framing, and forget what came in before."""
@@ -102,6 +116,8 @@ class SerialPort:
     def close(self) -> None:
         """Give the tty back."""
         self._serial.close()
+        os.close(self._woken)
+        os.close(self._wake)
 
 
 def _settings(line: Line) -> dict[str, Any]:
@@ -208,22 +224,27 @@ class Receiver:
         try:
             if self._port is None:
                 self._port = self._open_port(self._tty, self._scan.line)
-            first = self._port.wait_byte()
-            boottime_ms = self._boottime_ms()
-            if first:
+            data = b""
+            ready, boottime_ms = self._port.wait(), self._boottime_ms()
+            if ready:
                 self._gather(GATHER_S)
-                first += self._port.waiting()
-            if self._scan.heard(first):
+                data = self._port.take()
+            if self._scan.heard(data):
                 self._port.listen_at(self._scan.line)
         except OSError as error:
             self.close()
             self._scan.found = False
             raise DeviceLost(f"{self._tty}: {error}") from error
-        return Heard(first, boottime_ms)
+        return Heard(data, boottime_ms)
 
     def understood(self) -> bool:
         """Say that what was read held a checked sentence; True when the line has just been found."""
         return self._scan.understood()
+
+    def cancel(self) -> None:
+        """End the present read; a signal handler may call it."""
+        if self._port is not None:
+            self._port.cancel()
 
     def close(self) -> None:
         """Give the tty back; a port that is gone cannot fail any more."""

@@ -78,6 +78,7 @@ class Unit:
     listener: Listener
     recorder: Recorder
     obey: Callable[[], None]
+    cancel: Callable[[], None]
     close: Callable[[], None]
 
 
@@ -135,7 +136,7 @@ def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memor
         receiver.close()
         memory.remember("last_boot", [clock.boot_id, "clean"])
 
-    return Unit(listener, recorder, obey, close)
+    return Unit(listener, recorder, obey, receiver.cancel, close)
 
 
 def _boot_reason(clock: Clock, memory: Memory) -> str:

@@ -67,18 +67,20 @@ class _Uart:
         self._line = line
         self._waiting = b""
 
-    def wait_byte(self) -> bytes:
+    def wait(self) -> bool:
         if not self._wire.plugged:
             raise OSError(5, "Input/output error")
         self._wire.now_s += 0.5
         if self._wire.talks and self._wire.now_s % 1 == 0:
             self._waiting = self._wire.burst(self._line)
-        first, self._waiting = self._waiting[:1], self._waiting[1:]
-        return first
+        return bool(self._waiting)
 
-    def waiting(self) -> bytes:
+    def take(self) -> bytes:
         data, self._waiting = self._waiting, b""
         return data
+
+    def cancel(self) -> None:
+        self._wire.now_s += 0.0
 
     def listen_at(self, line: Line) -> None:
         self._line = line
@@ -240,6 +242,19 @@ def test_the_time_of_the_first_byte_is_before_the_bytes_were_gathered(simulated:
     simulated.close()
 
 
+def test_a_read_that_waits_can_be_cancelled(simulated: SimulatedReceiver) -> None:
+    receiver = Receiver(str(simulated.tty))
+    receiver.cancel()  # not open yet: nothing to end
+    receiver.read()
+    reader = threading.Thread(target=lambda: [receiver.read() for _ in range(100)])
+    reader.start()
+    receiver.cancel()  # ends this wait and every one after it: the process is stopping
+    reader.join(5)
+    assert not reader.is_alive()
+    receiver.close()
+    simulated.close()
+
+
 def test_nothing_is_ever_written_to_the_receiver(tmp_path: Path) -> None:
     master, slave = os.openpty()
     tty.setraw(slave)  # else the kernel itself echoes what comes in before the port is opened
@@ -275,9 +290,9 @@ def test_a_change_of_speed_on_a_real_tty_drops_what_came_in_at_the_wrong_one(sim
     simulated.garbage(64)
     time.sleep(0.05)
     port.listen_at(Line(115200))
-    assert port.waiting() == b""
+    assert port.take() == b""
     port.listen_at(Line(115200, "7E1"))  # a pty has no seven bits: no reason to lose the device
     simulated.garbage(64)
-    assert port.wait_byte()
+    assert port.wait()
     port.close()
     simulated.close()

@@ -1,0 +1,196 @@
+"""Fixes become records: thinned to the tolerance, dated or not, and kept while the outbox takes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from edge.clock import Clock
+from edge.disk import Disk
+from edge.gps_unit.fix import EpochAssembler, Fix
+from edge.gps_unit.interval import OpenInterval
+from edge.gps_unit.motion import Policy
+from edge.gps_unit.nmea import Framer
+from edge.gps_unit.record import MOST_EVENTS_WAITING, Recorder, Reporting, Tally
+from edge.health import Health, Sources, Traffic
+from edge.outbox import Outbox, OutboxReader
+from edge.sim.drive import drive
+from edge.sim.nmea import say
+from wire import records_pb2
+from wire.decode import decode_track
+from wire.kinds import KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
+
+NOON = 1_793_534_400_000
+
+
+class FullDisk(Disk):
+    """A disk that takes nothing while `full`."""
+
+    full = False
+
+    def connect(self, path: Path):  # type: ignore[no-untyped-def]
+        if self.full:
+            raise OSError(28, "No space left on device")
+        return super().connect(path)
+
+
+class Box:
+    """A recorder over a real outbox, with a clock that the test moves."""
+
+    def __init__(
+        self, folder: Path, *, policy: bool = False, tolerance_m: float = 0.0, quantum: str = "lossless"
+    ) -> None:
+        self.folder = folder
+        self.now_s = 1000.0
+        self.disk = FullDisk()
+        self.appended = 0
+        self.clock = Clock(
+            boot_id=7, monotonic_s=lambda: self.now_s, boottime_ns=lambda: int(self.now_s * 1e9),
+            ntp_synchronised=lambda: False,
+        )  # fmt: skip
+        self.outbox = Outbox(folder / "outbox.db", limit_bytes=50_000_000, clock=self.clock, disk=self.disk)
+        self.tally = Tally()
+        self.interval = OpenInterval(folder / "run" / "interval")
+        self.recorder = Recorder(
+            Reporting(interval_s=10, quantum=quantum, tolerance_m=tolerance_m),
+            self.outbox,
+            self.clock,
+            self.interval,
+            policy=Policy() if policy else None,
+            health=Health(
+                self.outbox, self.clock,
+                Sources(traffic=Traffic, rejected=dict, unobserved=lambda: self.tally.unobserved),
+                firmware="t", disk=folder,
+            ),
+            appended=self._append_seen,
+            tally=self.tally,
+        )  # fmt: skip
+
+    def _append_seen(self) -> None:
+        self.appended += 1
+
+    def hear(self, fix: Fix) -> None:
+        self.recorder.take(replace(fix, boottime_ms=self.clock.boottime_ms()))
+        self.recorder.turn()
+        self.now_s += 1
+
+    def bodies(self, kind: int) -> list[bytes]:
+        reader = OutboxReader(self.folder / "outbox.db")
+        try:
+            return [row.body for row in reader.above(0, 10_000) if row.kind == kind]
+        finally:
+            reader.close()
+
+    def events(self) -> list[str]:
+        return [records_pb2.Event.FromString(body).name for body in self.bodies(KIND_EVENT)]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    made = Box(tmp_path)
+    yield made
+    made.outbox.close()
+
+
+def fixes(count: int, *, dated: bool = True) -> list[Fix]:
+    framer, epochs = Framer(), EpochAssembler()
+    said = b"".join(say(seen) for seen in islice(drive(NOON, seed=1, cold_start=False), count + 20))
+    found = [fix for sentence in framer.feed(said) if (fix := epochs.feed(sentence, 0))][:count]
+    return [fix if dated else replace(fix, utc_ms=None) for fix in found]
+
+
+def test_a_record_goes_at_each_multiple_of_the_interval(box: Box) -> None:
+    box.now_s = 1003.0
+    for fix in fixes(30):
+        box.hear(fix)
+    tracks = [decode_track(body) for body in box.bodies(KIND_TRACK)]
+    assert [len(track.times_ms) for track in tracks] == [8, 10, 10]
+    assert box.appended >= 3
+    assert len(box.bodies(KIND_HEALTH)) == 1
+    assert len(box.bodies(KIND_ANCHOR)) == 1
+
+
+def test_fixes_without_a_date_carry_the_boot_and_its_clock(box: Box) -> None:
+    for fix in fixes(12, dated=False):
+        box.hear(fix)
+    track = decode_track(box.bodies(KIND_TRACK)[0])
+    assert track.boot_id == 7
+    assert track.times_ms[:2] == [1000_000, 1001_000]
+
+
+def test_a_date_that_comes_late_dates_the_fixes_of_its_interval(box: Box) -> None:
+    for fix in [*fixes(9, dated=False), *fixes(12)[9:]]:
+        box.hear(fix)
+    track = decode_track(box.bodies(KIND_TRACK)[0])
+    assert track.boot_id is None
+    assert track.times_ms == [fix.utc_ms for fix in fixes(len(track.times_ms))]
+
+
+def test_thinning_says_how_many_epochs_there_were(tmp_path: Path) -> None:
+    box = Box(tmp_path, tolerance_m=2.5, quantum="receiver")
+    for fix in fixes(12):
+        box.hear(fix)
+    message = records_pb2.Track.FromString(box.bodies(KIND_TRACK)[0])
+    assert message.count < message.observed
+    assert message.observed >= 10
+    box.outbox.close()
+
+
+def test_a_parked_vehicle_is_said_to_be_parked(tmp_path: Path) -> None:
+    box = Box(tmp_path, policy=True)
+    for fix in fixes(19):
+        box.hear(fix)
+    assert any(decode_track(body).parked for body in box.bodies(KIND_TRACK))
+    box.outbox.close()
+
+
+def test_what_the_wire_cannot_carry_is_counted_and_hurts_nobody(box: Box) -> None:
+    good = fixes(12)
+    box.hear(replace(good[0], alt_msl_m=1e9))
+    box.hear(replace(good[0], speed_mps=-4.0))
+    for fix in good[1:]:
+        box.hear(fix)
+    assert box.tally.rejected["out_of_range"] == 2
+    assert box.bodies(KIND_TRACK)
+
+
+def test_while_the_outbox_takes_nothing_fixes_wait_and_then_all_arrive(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.disk.full = True
+    box.outbox.close()
+    for fix in fixes(25):
+        box.hear(fix)
+    assert len(box.interval.waiting) == 25
+    for n in range(MOST_EVENTS_WAITING + 5):
+        box.recorder.happened(f"e{n}")
+    assert box.tally.unobserved["event_outbox"] >= 5
+    box.disk.full = False
+    box.recorder.end()
+    stored = [time_ms for body in box.bodies(KIND_TRACK) for time_ms in decode_track(body).times_ms]
+    assert stored == [fix.utc_ms for fix in fixes(25)]
+    assert f"e{MOST_EVENTS_WAITING + 4}" in box.events()
+    box.outbox.close()
+
+
+def test_a_stale_fix_is_declared_once_and_its_return_too(box: Box) -> None:
+    box.hear(fixes(1)[0])
+    for _ in range(200):
+        box.recorder.turn()
+        box.now_s += 1
+    box.hear(fixes(2)[1])
+    box.recorder.turn()
+    assert box.events() == ["fix_lost", "fix_found"]
+    lost = records_pb2.Event.FromString(box.bodies(KIND_EVENT)[0])
+    assert 55 <= lost.fix_age_s <= 65
+    assert lost.lat_e7 != 0
+
+
+def test_a_clean_stop_appends_the_open_interval_and_a_last_account(box: Box) -> None:
+    for fix in fixes(4):
+        box.hear(fix)
+    assert box.bodies(KIND_TRACK) == []
+    box.recorder.end()
+    assert [len(decode_track(body).times_ms) for body in box.bodies(KIND_TRACK)] == [4]
+    assert len(box.bodies(KIND_HEALTH)) == 1
