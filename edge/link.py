@@ -101,7 +101,7 @@ class Link:
         self._handed: MQTTMessageInfo | None = None
         self._socket: Any = None
         self._last_info: TcpInfo | None = None
-        self._answered = self._ended = self._closing = False
+        self._answered = self._ended = self._closing = self._finished = False
         self._over = threading.Event()
         self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -183,8 +183,12 @@ class Link:
             self._client.loop_stop()
 
     def reap(self) -> None:
-        """After Ended: wait for paho's thread, which has nothing left to do."""
-        self._client.loop_stop()
+        """After Ended: wait for paho's thread, which has nothing left to do.
+
+        Unless it still hangs in a lookup or a handshake that we gave up: it ends by itself when that does.
+        """
+        if self._finished or self._socket is not None:
+            self._client.loop_stop()
 
     # ------------------------------------------------------------------ in paho's thread
 
@@ -204,6 +208,7 @@ class Link:
         self._events.put(Connected(self))
 
     def _on_connect_fail(self, _client: Client, _user: Any) -> None:
+        self._finished = True
         self._end(error=sys.exception())  # called from paho's except clause
         self._client.disconnect()  # or paho would try again by itself
 

@@ -10,7 +10,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
@@ -18,23 +18,23 @@ from edge.backlog import Shelf
 from edge.backoff import Backoff
 from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
-from edge.link import CONNECT_TIMEOUT_S, Connected, Ended, Heard, Link, Written
+from edge.keeping import LinkKeeper, UplinkOptions
+from edge.link import Connected, Ended, Heard, Link, Written
 from edge.own_link import OwnLink
 from edge.packing import NO_STAMPS, Stamps
-from edge.sending import Limits, Outgoing, Sending
+from edge.sending import Outgoing, Sending
 from edge.tcp_info import TcpInfo
-from edge.tls import Identity, make_context, refusal
+from edge.tls import Identity
 from wire import topics
 from wire.errors import PeerViolation
 from wire.ranges import Ranges
 from wire.receipt import decode_receipt
 
+__all__ = ["Account", "Uplink", "UplinkOptions"]
+
 log = logging.getLogger(__name__)
 
-KEEPALIVE_S: Final = 75  # above the 60 s for which live receipts are gathered, below most carriers' NAT timeouts
-SILENT_KEEPALIVES: Final = 1.5  # nothing at all came in for so long: the link is dead
 TURN_S: Final = 1.0  # how often the loop turns when nothing happens
-OPENING_S: Final = 60.0  # a name lookup (30 s) and two timeouts of 10 s; a link that says nothing until then is over
 CLOSE_WITHIN_S: Final = 3.0  # of the 5 s a stop may take
 EVENTS_A_TURN: Final = 100
 COMMANDS_WAITING: Final = 100  # the centre sends each again every 30 s
@@ -59,20 +59,6 @@ class ReceiptedOutbox(Protocol):
     def receipted(self, ids: Ranges) -> None: ...
     def refuse(self, ids: Ranges) -> None: ...
     def open_new_outbox(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UplinkOptions:
-    """Where the broker is and what this unit may do."""
-
-    unit: str
-    host: str
-    port: int = 8883
-    firmware: str = ""
-    keepalive_s: int = KEEPALIVE_S
-    connect_timeout_s: float = CONNECT_TIMEOUT_S
-    fleet_units: int = 3_000
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,35 +86,29 @@ class Uplink:
         backoff: Backoff | None = None,
         own_link: OwnLink | None = None,
     ) -> None:
-        self._options = options
-        self._identity = identity
+        self._unit = options.unit
+        self._firmware = options.firmware
         self._clock = clock
         self._outbox = outbox
-        self._next_session = next_session
-        self._backoff = backoff or Backoff(options.fleet_units)
-        self._own_link = own_link or OwnLink()
-        self._events: SimpleQueue[Connected | Ended | Heard | Written | None] = SimpleQueue()
-        self._commands: SimpleQueue[bytes] = SimpleQueue()
-        self._woken = self._unreadable = False
-        self._rejected: Counter[str] = Counter()
         self._shelf = open_shelf()
         self._sending = Sending(self._shelf, options.limits)
-        self._link: Link | None = None
-        self._connected = False
-        self._session = 0
-        self._connections = 0
-        self._ended_bytes = (0, 0)
-        self._opened_s = self._try_s = self._came_in_s = 0.0
-        self._received_bytes = 0
+        self._events: SimpleQueue[Connected | Ended | Heard | Written | None] = SimpleQueue()
+        self._keeper = LinkKeeper(
+            options,
+            identity,
+            self._events,
+            clock=clock,
+            next_session=next_session,
+            backoff=backoff,
+            own_link=own_link,
+        )
+        self._commands: SimpleQueue[bytes] = SimpleQueue()
+        self._rejected: Counter[str] = Counter()
+        self._woken = self._unreadable = False
         self._handed: Outgoing | None = None
         self._bulk_before: TcpInfo | None = None
         self._bulk_bytes = 0
         self._unstamped_above = 0
-        self._unanswered = 0
-        self._only_mqtt311 = False
-        self._at_once = False
-        self._out_since_s: float | None = None
-        self._said = ""
 
     # ------------------------------------------------------------------ for the main thread
 
@@ -148,20 +128,16 @@ class Uplink:
 
     def account(self) -> Account:
         """Counters since the process began."""
-        up, down = self._ended_bytes
-        link = self._link
-        info = None if link is None else link.tcp_info()
-        # Copies first: the other thread may count a new reason at any moment.
-        rejected = Counter(self._rejected)
+        rejected = Counter(self._rejected)  # copies first: the other thread may count a new reason at any moment
         rejected.update(dict(self._sending.rejected))
-        if info is not None:
-            up, down = up + info.up_bytes, down + info.down_bytes
-        return Account(self._connections, up, down, rejected)
+        rejected.update(link_refused=self._keeper.refusals, overflow=self._keeper.overflowed)
+        up, down = self._keeper.bytes_so_far()
+        return Account(self._keeper.connections, up, down, +rejected)
 
     @property
     def online(self) -> bool:
         """Did a receipt come in this session: the whole path works."""
-        return self._connected and self._sending.heard_receipt
+        return self._keeper.connected and self._sending.heard_receipt
 
     # ------------------------------------------------------------------ the thread
 
@@ -177,14 +153,14 @@ class Uplink:
     def _turn(self, stop: Stop) -> None:
         try:
             self._take_events()
-            self._look_after_link()
+            self._keeper.look_after(lambda session: self._birth(session, online=False))
             self._send()
         except (OutboxFull, OutboxCorrupt) as error:
             # The writer knows and mends it. What was half done here is done again in a new session.
             log.log(logging.DEBUG if self._unreadable else logging.WARNING, "outbox can not be read: %s", error)
             self._unreadable = True
-            if self._link is not None:
-                self._link.break_off("outbox can not be read")
+            if self._keeper.link is not None:
+                self._keeper.link.break_off("outbox can not be read")
             stop.wait(TURN_S)
         else:
             self._unreadable = False
@@ -198,10 +174,10 @@ class Uplink:
             return
 
     def _pause_s(self) -> float:
-        now_s = self._clock.monotonic_s()
-        if self._link is None:
-            wanted_s = self._try_s - now_s
-        elif self._connected and self._link.free:
+        now_s, keeper = self._clock.monotonic_s(), self._keeper
+        if keeper.link is None:
+            wanted_s = keeper.due_s() - now_s
+        elif keeper.connected and keeper.link.free:
             wanted_s = self._sending.due_s(now_s) - now_s
         else:
             wanted_s = TURN_S
@@ -213,121 +189,47 @@ class Uplink:
             self._sending.appended()
             if not self._clock.sane:
                 self._unstamped_above = self._shelf.newest_id()
-        elif event.link is not self._link:
+        elif event.link is not self._keeper.link:
             return  # of a link that was given up
         elif isinstance(event, Heard):
             self._heard(event.topic, event.payload)
         elif isinstance(event, Connected):
-            self._on_connected(event.link)
+            self._begin(event.link)
         elif isinstance(event, Ended):
-            self._on_ended(event)
+            self._end(event)
 
-    # ------------------------------------------------------------------ the link
+    # ------------------------------------------------------------------ the session
 
-    def _look_after_link(self) -> None:
-        now_s, link = self._clock.monotonic_s(), self._link
-        if link is None:
-            if self._own_link.came_back():
-                self._try_s = min(self._try_s, now_s + self._backoff.link_came_back())
-            if now_s >= self._try_s:
-                self._open()
-        elif not self._connected:
-            if now_s - self._opened_s > OPENING_S:
-                link.break_off("no answer")
-        else:
-            info = link.tcp_info()
-            if info is not None and info.received_bytes != self._received_bytes:
-                self._received_bytes, self._came_in_s = info.received_bytes, now_s
-            if now_s - self._came_in_s > SILENT_KEEPALIVES * link.keepalive_s:
-                link.break_off("nothing came in")
+    def _begin(self, link: Link) -> None:
+        self._keeper.let_in()
+        self._bulk_before = None
+        wanted = (topics.receipt(self._unit), topics.desired(self._unit), topics.command(self._unit))
+        link.subscribe(*wanted, topics.bridge_state("+"))
+        link.publish(topics.birth(self._unit), self._birth(self._keeper.session, online=True), retain=True)
+        self._sending.connected(self._clock.monotonic_s())
 
-    def _open(self) -> None:
-        options = self._options
-        try:
-            context = make_context(self._identity, self._clock)
-        except OSError as error:
-            self._failed(refusal(error) or str(error), refused=True)
-            return
-        self._session = self._next_session()
-        will = self._birth(online=False)
-        self._link = Link(
-            self._events,
-            client_id=options.unit,
-            context=context,
-            keepalive_s=options.keepalive_s,
-            # A broker that knows only 3.1.1 may say so, or just hang up: then every second attempt is 3.1.1.
-            mqtt5=not self._only_mqtt311 and self._unanswered % 2 == 0,
-            connect_timeout_s=options.connect_timeout_s,
-        )
-        self._opened_s = self._clock.monotonic_s()
-        self._link.open(options.host, options.port, topics.birth(options.unit), will)
-
-    def _on_connected(self, link: Link) -> None:
-        unit, now_s = self._options.unit, self._clock.monotonic_s()
-        self._connected, self._unanswered = True, 0
-        self._connections += 1
-        self._received_bytes, self._came_in_s, self._bulk_before = 0, now_s, None
-        link.subscribe(topics.receipt(unit), topics.desired(unit), topics.command(unit), topics.bridge_state("+"))
-        link.publish(topics.birth(unit), self._birth(online=True), retain=True)
-        self._sending.connected(now_s)
-        out_s = 0.0 if self._out_since_s is None else now_s - self._out_since_s
-        log.info("connected to %s, session %d, after %.0f s", self._options.host, self._session, out_s)
-        self._out_since_s, self._said = None, ""
-
-    def _on_ended(self, ended: Ended) -> None:
-        link, self._link = ended.link, None
-        if not link.free and self._handed is not None:
+    def _end(self, ended: Ended) -> None:
+        if not ended.link.free and self._handed is not None:
             self._sending.unsent(self._handed)
-        link.reap()
-        self._count(link)
-        self._connected = False
         self._sending.disconnected()
-        self._unanswered += ended.unanswered
-        if self._at_once or (ended.version_unsupported and not self._only_mqtt311):
-            self._only_mqtt311 = self._only_mqtt311 or ended.version_unsupported
-            self._at_once = False
-            self._try_s = self._clock.monotonic_s()
-            return
-        refused = refusal(ended.error) or (ended.reason if ended.refused else None)
-        self._failed(refused or str(ended.error or ended.reason), refused=refused is not None)
-
-    def _failed(self, reason: str, *, refused: bool) -> None:
-        now_s = self._clock.monotonic_s()
-        delay_s = self._backoff.after_refusal() if refused else self._backoff.after_loss()
-        self._try_s = now_s + delay_s
-        if refused:
-            self._rejected["link_refused"] += 1
-        first = self._out_since_s is None
-        if first:
-            self._out_since_s = now_s
-        # Edges, not levels: the first failure of an outage, and a refusal when it is a new one.
-        level = logging.DEBUG
-        if refused and reason != self._said:
-            level, self._said = logging.ERROR, reason
-        elif first:
-            level = logging.WARNING
-        log.log(level, "no link to %s: %s; trying again in %.0f s", self._options.host, reason, delay_s)
-
-    def _count(self, link: Link) -> None:
-        self._rejected["overflow"] += link.overflowed
-        if (info := link.tcp_info()) is not None:
-            up, down = self._ended_bytes
-            self._ended_bytes = up + info.up_bytes, down + info.down_bytes
+        self._keeper.ended(ended)
 
     def _leave(self) -> None:
-        link = self._link
-        if link is None:
-            return
-        if self._connected:
-            link.publish(topics.birth(self._options.unit), self._birth(online=False), retain=True)
-        link.close(CLOSE_WITHIN_S)
-        self._connected = False
+        keeper = self._keeper
+        if keeper.link is not None and keeper.connected:
+            try:
+                offline = self._birth(keeper.session, online=False)
+            except (OutboxFull, OutboxCorrupt):
+                keeper.link.break_off("outbox can not be read")  # then the will says it
+            else:
+                keeper.link.publish(topics.birth(self._unit), offline, retain=True)
+        keeper.close(CLOSE_WITHIN_S)
 
-    def _birth(self, *, online: bool) -> bytes:
+    def _birth(self, session: int, *, online: bool) -> bytes:
         birth = {
             "online": online,
-            "session": self._session,
-            "firmware": self._options.firmware,
+            "session": session,
+            "firmware": self._firmware,
             "outbox_id": self._shelf.outboxes().newest,
         }
         return json.dumps(birth, separators=(",", ":")).encode()
@@ -335,8 +237,8 @@ class Uplink:
     # ------------------------------------------------------------------ up
 
     def _send(self) -> None:
-        link = self._link
-        while link is not None and self._connected and link.free:
+        link = self._keeper.link
+        while link is not None and self._keeper.connected and link.free:
             out = self._sending.next_parcel(self._clock.monotonic_s())
             if out is None:
                 return
@@ -345,7 +247,7 @@ class Uplink:
                 self._bulk_before, self._bulk_bytes = link.tcp_info(), len(payload)
             lane = topics.bulk if out.bulk else topics.up
             self._handed = out
-            if not link.publish(lane(self._options.unit), payload):
+            if not link.publish(lane(self._unit), payload):
                 self._sending.unsent(out)
 
     def _stamps(self, out: Outgoing) -> Stamps:
@@ -353,17 +255,17 @@ class Uplink:
         live = not out.bulk and self._sending.heard_receipt and self._clock.sane
         if live and out.packed.rows[0].id > self._unstamped_above:
             return NO_STAMPS
-        return Stamps(self._session, self._clock.boot_id, self._clock.boottime_ms())
+        return Stamps(self._keeper.session, self._clock.boot_id, self._clock.boottime_ms())
 
     # ------------------------------------------------------------------ down
 
     def _heard(self, topic: str, payload: bytes) -> None:
         try:
-            if topic == topics.receipt(self._options.unit):
+            if topic == topics.receipt(self._unit):
                 self._heard_receipt(payload)
-            elif topic == topics.command(self._options.unit):
+            elif topic == topics.command(self._unit):
                 self._heard_command(payload)
-            elif topic == topics.desired(self._options.unit):
+            elif topic == topics.desired(self._unit):
                 self._rejected["desired_not_known"] += bool(payload)
             else:
                 self._heard_bridge(topic, payload)
@@ -373,10 +275,8 @@ class Uplink:
 
     def _heard_receipt(self, payload: bytes) -> None:
         receipt = decode_receipt(payload)
-        now_s, link = self._clock.monotonic_s(), self._link
         self._clock.heard_receipt(receipt.utc_ms)
-        self._backoff.worked()
-        settled = self._sending.heard(receipt, now_s)
+        settled = self._sending.heard(receipt, self._clock.monotonic_s())
         if len(settled.stored):
             self._outbox.receipted(settled.stored)
         if len(settled.refused):
@@ -384,11 +284,9 @@ class Uplink:
         if settled.new_outbox:
             log.warning("the centre has other rows under outbox %08x: a new outbox_id is opened", receipt.outbox_id)
             self._outbox.open_new_outbox()
-        if link is not None:
-            self._measure(link)
-            if not link.context.fully_checked and self._clock.known_utc_ms() is not None:
-                self._at_once = True  # the date is known now: the certificate is judged by it, before anything more
-                link.goodbye()
+        if self._keeper.link is not None:
+            self._measure(self._keeper.link)
+        self._keeper.worked()
 
     def _measure(self, link: Link) -> None:
         """How fast the uplink took the last bulk parcel, once all of it was acknowledged."""

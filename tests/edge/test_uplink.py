@@ -343,7 +343,7 @@ def test_a_refused_certificate_is_said_once_and_tried_slowly(
 ) -> None:
     stranger = make_authority(tmp_path / "stranger").issue(UNIT, "unit")
     box = new_box(Credentials(authority.ca_path, stranger.certificate_path, stranger.key_path))
-    with caplog.at_level(logging.DEBUG, "edge.uplink"):
+    with caplog.at_level(logging.DEBUG, "edge.keeping"):
         box.start()
         box.tick_until(lambda: box.uplink.account().rejected["link_refused"] >= 3)
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -375,6 +375,14 @@ def test_a_box_at_1970_connects_and_once_it_knows_the_date_connects_again_with_f
     assert box.uplink.account().connections == 2
     stamped = [decode_parcel(payload).boot_id for _, payload, _ in centre.parcels]
     assert set(stamped) == {box.clock.boot_id}
+
+
+def test_a_stop_never_waits_for_a_broker_that_says_nothing(new_box: Callable[..., Box]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        box = new_box(port=mute.getsockname()[1], connect_timeout_s=4.0)
+        box.start()
+        time.sleep(0.3)
+        assert box.stop() < 3.9
 
 
 @pytest.mark.parametrize("how", ["says so", "hangs up"])

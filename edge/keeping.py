@@ -1,0 +1,180 @@
+"""Keeps a link to the broker: when to try, when to give one up, and what to say about it in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, Final
+
+from edge.backoff import Backoff
+from edge.clock import Clock
+from edge.link import CONNECT_TIMEOUT_S, Ended, Link
+from edge.own_link import OwnLink
+from edge.sending import Limits
+from edge.tls import Identity, make_context, refusal
+from wire import topics
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S: Final = 75  # above the 60 s for which live receipts are gathered, below most carriers' NAT timeouts
+SILENT_KEEPALIVES: Final = 1.5  # nothing at all came in for so long: the link is dead
+OPENING_S: Final = 60.0  # a name lookup (30 s) and two timeouts of 10 s; a link that says nothing until then is over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkOptions:
+    """Where the broker is and what this unit may do."""
+
+    unit: str
+    host: str
+    port: int = 8883
+    firmware: str = ""
+    keepalive_s: int = KEEPALIVE_S
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    fleet_units: int = 3_000
+    limits: Limits = field(default_factory=Limits)
+
+
+class LinkKeeper:
+    """One link after the other; `link` is the one that counts, None between two. Used by the uplink thread only."""
+
+    def __init__(
+        self,
+        options: UplinkOptions,
+        identity: Identity,
+        events: SimpleQueue[Any],
+        *,
+        clock: Clock,
+        next_session: Callable[[], int],
+        backoff: Backoff | None = None,
+        own_link: OwnLink | None = None,
+    ) -> None:
+        self.link: Link | None = None
+        self.connected = False
+        self.session = 0
+        self.connections = 0
+        self.refusals = 0
+        self.overflowed = 0
+        self._options = options
+        self._identity = identity
+        self._events = events
+        self._clock = clock
+        self._next_session = next_session
+        self._backoff = backoff or Backoff(options.fleet_units)
+        self._own_link = own_link or OwnLink()
+        self._ended_bytes = (0, 0)
+        self._opened_s = self._came_in_s = 0.0
+        self._try_s = float("-inf")
+        self._received_bytes = 0
+        self._unanswered = 0
+        self._only_mqtt311 = self._at_once = False
+        self._out_since_s: float | None = None
+        self._said = ""
+
+    def bytes_so_far(self) -> tuple[int, int]:
+        """(up, down) at IP level since the process began, of this link and those before; from any thread."""
+        (up, down), link = self._ended_bytes, self.link
+        info = None if link is None else link.tcp_info()
+        return (up, down) if info is None else (up + info.up_bytes, down + info.down_bytes)
+
+    def due_s(self) -> float:
+        """When `look_after` has something to do next, while there is no link."""
+        return self._try_s
+
+    def look_after(self, will: Callable[[int], bytes]) -> None:
+        """Open a link when it is time, give up a dead one; `will(session)` is what the broker says when it dies."""
+        now_s, link = self._clock.monotonic_s(), self.link
+        if link is None:
+            if self._own_link.came_back():
+                self._try_s = min(self._try_s, now_s + self._backoff.link_came_back())
+            if now_s >= self._try_s:
+                self._open(now_s, will)
+        elif not self.connected:
+            if now_s - self._opened_s > OPENING_S:
+                link.break_off("no answer")
+        else:
+            info = link.tcp_info()
+            if info is not None and info.received_bytes != self._received_bytes:
+                self._received_bytes, self._came_in_s = info.received_bytes, now_s
+            if now_s - self._came_in_s > SILENT_KEEPALIVES * link.keepalive_s:
+                link.break_off("nothing came in")
+
+    def let_in(self) -> None:
+        """The broker answered: the session has begun."""
+        now_s = self._clock.monotonic_s()
+        self.connected, self._unanswered = True, 0
+        self.connections += 1
+        self._received_bytes, self._came_in_s = 0, now_s
+        out_s = 0.0 if self._out_since_s is None else now_s - self._out_since_s
+        log.info("connected to %s, session %d, after %.0f s", self._options.host, self.session, out_s)
+        self._out_since_s, self._said = None, ""
+
+    def worked(self) -> None:
+        """A receipt came. If the broker's certificate could not be judged before, it is now: by a new connection."""
+        self._backoff.worked()
+        link = self.link
+        if link is not None and not link.context.fully_checked and self._clock.known_utc_ms() is not None:
+            self._at_once = True
+            link.goodbye()
+
+    def ended(self, ended: Ended) -> None:
+        """The link is over: decide when the next one is tried."""
+        self.link, self.connected = None, False
+        ended.link.reap()
+        self._count(ended.link)
+        self._unanswered += ended.unanswered
+        if self._at_once or (ended.version_unsupported and not self._only_mqtt311):
+            self._only_mqtt311 = self._only_mqtt311 or ended.version_unsupported
+            self._at_once = False
+            self._try_s = self._clock.monotonic_s()
+            return
+        refused = refusal(ended.error) or (ended.reason if ended.refused else None)
+        self._failed(refused or str(ended.error or ended.reason), refused=refused is not None)
+
+    def close(self, within_s: float) -> None:
+        """End for good, with a goodbye when there is time."""
+        if self.link is not None:
+            self.link.close(within_s)
+        self.connected = False
+
+    def _open(self, now_s: float, will: Callable[[int], bytes]) -> None:
+        options = self._options
+        try:
+            context = make_context(self._identity, self._clock)
+        except OSError as error:  # our own files; they may come with the next enrolment
+            self._failed(refusal(error) or str(error), refused=True)
+            return
+        self.session = self._next_session()
+        payload = will(self.session)
+        self.link = Link(
+            self._events,
+            client_id=options.unit,
+            context=context,
+            keepalive_s=options.keepalive_s,
+            # A broker that knows only 3.1.1 may say so, or just hang up: then every second attempt is 3.1.1.
+            mqtt5=not self._only_mqtt311 and self._unanswered % 2 == 0,
+            connect_timeout_s=options.connect_timeout_s,
+        )
+        self._opened_s = now_s
+        self.link.open(options.host, options.port, topics.birth(options.unit), payload)
+
+    def _failed(self, reason: str, *, refused: bool) -> None:
+        now_s = self._clock.monotonic_s()
+        delay_s = self._backoff.after_refusal() if refused else self._backoff.after_loss()
+        self._try_s = now_s + delay_s
+        self.refusals += refused
+        # Edges, not levels: the first failure of an outage, and a refusal when it is a new one.
+        level = logging.WARNING if self._out_since_s is None else logging.DEBUG
+        if refused and reason != self._said:
+            level, self._said = logging.ERROR, reason
+        if self._out_since_s is None:
+            self._out_since_s = now_s
+        log.log(level, "no link to %s: %s; trying again in %.0f s", self._options.host, reason, delay_s)
+
+    def _count(self, link: Link) -> None:
+        self.overflowed += link.overflowed
+        if (info := link.tcp_info()) is not None:
+            up, down = self._ended_bytes
+            self._ended_bytes = up + info.up_bytes, down + info.down_bytes
