@@ -134,7 +134,10 @@ def _counted_disk(folder: Path) -> Iterator[tuple[Path, Callable[[], int], str]]
     mount.mkdir()
     with image.open("wb") as file:
         file.truncate(128 * MEBI)
-    commands = (["mkfs.ext4", "-q", "-b", "4096", str(image)], ["mount", "-o", "loop,noatime", str(image), str(mount)])
+    commands = (
+        ["mkfs.ext4", "-q", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)],
+        ["mount", "-o", "loop,noatime", str(image), str(mount)],
+    )
     try:
         mounted = all(subprocess.run(c, capture_output=True, check=False).returncode == 0 for c in commands)
     except FileNotFoundError:

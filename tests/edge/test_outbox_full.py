@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -187,23 +188,50 @@ def test_somebody_elses_files_fill_the_disk_and_receipted_rows_make_room(small_d
     outbox.close()
 
 
-def test_a_disk_that_turns_read_only_is_told_and_becomes_a_record_later(small_disk: Path) -> None:
+def test_a_read_only_disk_is_told_and_becomes_a_record_once_it_can_be_written(small_disk: Path) -> None:
     path = small_disk / "outbox.db"
     outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
     accepted = fill(outbox, 100)
     outbox.close()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=False, capture_output=True)
-    if os.access(small_disk, os.W_OK):
-        outbox.close()
-        pytest.skip("can not remount read-only with the outbox open")
-    with pytest.raises(OutboxFull):
-        fill(outbox, 1)
+    for _ in range(2):
+        with pytest.raises(OutboxFull):
+            fill(outbox, 1)
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     accepted |= fill(outbox, 1, seed=2)
     assert missing(path, accepted) == set()
     assert [name for name, _ in events(path)] == ["outbox_refused"]
     outbox.close()
+
+
+def test_a_file_system_that_gives_up_under_the_open_file_is_told_and_keeps_what_it_had(tmp_path: Path) -> None:
+    image, mount = tmp_path / "image", tmp_path / "disk"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop,errors=remount-ro", str(image), str(mount)]):
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip(f"{command[0]} is not possible here")
+    try:
+        path = mount / "outbox.db"
+        outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
+        reader = OutboxReader(path)
+        accepted = fill(outbox, 200)
+        subprocess.run(["mount", "-o", "remount,abort", str(mount)], capture_output=True, check=False)
+        with pytest.raises(OutboxFull):
+            fill(outbox, 1)
+        assert len(reader.above(0, 1_000)) == 200, "the last good data stays readable"
+        reader.close()
+        outbox.close()
+        subprocess.run(["umount", str(mount)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(mount)], check=True)
+        outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
+        accepted |= fill(outbox, 1, seed=2)
+        assert missing(path, accepted) == set()
+        outbox.close()
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=False)
 
 
 # ---------------------------------------------------------------------- a disk that fails on demand
