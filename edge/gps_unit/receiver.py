@@ -9,7 +9,7 @@ import select
 import termios
 import time
 from collections.abc import Callable
-from errno import EINVAL
+from errno import EINVAL, ENODEV
 from typing import Any, NamedTuple, Protocol
 
 import serial
@@ -65,7 +65,7 @@ class Port(Protocol):
         """Wait for a byte up to READ_TIMEOUT_S, or until `cancel`; whether there may be one."""
 
     def take(self) -> bytes:
-        """What has come in, without waiting."""
+        """What has come in; call it when `wait` said that there may be something."""
 
     def cancel(self) -> None:
         """End the present or the next wait; a signal handler may call it."""
@@ -85,19 +85,23 @@ class SerialPort:
             self._serial = serial.Serial(tty, line.speed, timeout=0, exclusive=True)
         except termios.error as error:  # pyserial lets it through; it is no OSError
             raise OSError(*error.args) from error
+        self._fd = self._serial.fileno()
         self.listen_at(line)
         self._woken, self._wake = os.pipe()
 
     def wait(self) -> bool:
         """Wait for a byte up to READ_TIMEOUT_S, or until `cancel`; whether there may be one."""
-        tty = self._serial.fileno()
-        return tty in select.select([tty, self._woken], [], [], READ_TIMEOUT_S)[0]
+        return self._fd in select.select([self._fd, self._woken], [], [], READ_TIMEOUT_S)[0]
 
     def take(self) -> bytes:
-        """What has come in, without waiting."""
-        # pyserial knows that a lost device "is always ready to read immediately but reading returns nothing", and
-        # raises SerialException, an OSError.
-        return bytes(self._serial.read(READ_BYTES))
+        """What has come in; call it when `wait` said that there may be something."""
+        # Past pyserial's own read: it costs a tenth of the epoch's whole CPU time for what one system call does.
+        data = os.read(self._fd, READ_BYTES)
+        if not data:
+            # pyserial: "disconnected devices, at least on Linux, show the behavior that they are always ready to read
+            # immediately but reading returns nothing."
+            raise OSError(ENODEV, os.strerror(ENODEV))
+        return data
 
     def cancel(self) -> None:
         """End the present or the next wait; a signal handler may call it."""
