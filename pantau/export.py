@@ -13,7 +13,7 @@ from pantau.store import StoreUrl, instant, opened
 
 if TYPE_CHECKING:
     from broker.fixes import Columns
-    from broker.store import Store
+    from broker.store import LogEntry, Store
 
 
 class _Wanted(NamedTuple):
@@ -36,9 +36,10 @@ def export(
     geojson: Annotated[bool, Option("--geojson", help="One FeatureCollection of points.")] = False,
     as_json: Annotated[bool, Option("--json", help="One JSON object a fix.")] = False,
 ) -> None:
-    """Write every stored fix of a unit or asset, one line a fix, ordered by time, as CSV. Empty is unknown.
+    """Write every stored fix of a unit or asset, one line a fix, as CSV. Empty is unknown.
 
-    Standard error says the count and the log_id to go on from with --after. Conflicting records are all written.
+    A unit's come as it recorded them, as `pantau decode` would tell them; an asset's in order of time. Conflicting
+    records are all written. Standard error says the count and the log_id to go on from with --after.
     """
     if (unit is None) == (asset is None):
         raise BadParameter("wanted --unit U or --asset A")
@@ -55,16 +56,19 @@ def export(
 def _fixes(store: "Store", wanted: _Wanted, last_log_id: int) -> Iterator["Columns"]:
     from broker.fixes import fixes_of, in_time_order, within
 
-    if wanted.after is None:
+    if wanted.after is not None:
+        # Up to the log_id that is reported: the next call goes on exactly there.
+        after = store.rows_after(wanted.after, unit=wanted.unit, asset=wanted.asset)
+        entries: Iterable[LogEntry] = takewhile(lambda entry: entry.log_id <= last_log_id, after)
+    elif wanted.unit is not None and wanted.from_utc_ms is None and wanted.to_utc_ms is None:
+        entries = store.recorded(wanted.unit)
+    else:
         entries = store.rows(
             unit=wanted.unit, asset=wanted.asset, from_utc_ms=wanted.from_utc_ms, to_utc_ms=wanted.to_utc_ms
         )
-        fixes = in_time_order(entries)
-    else:
-        # Up to the log_id that is reported: the next call goes on exactly there.
-        after = store.rows_after(wanted.after, unit=wanted.unit, asset=wanted.asset)
-        stored = takewhile(lambda entry: entry.log_id <= last_log_id, after)
-        fixes = (fix for entry in stored for fix in fixes_of(entry))
+        if wanted.asset is not None:
+            return within(in_time_order(entries), wanted.from_utc_ms, wanted.to_utc_ms)
+    fixes = (fix for entry in entries for fix in fixes_of(entry))
     return within(fixes, wanted.from_utc_ms, wanted.to_utc_ms)
 
 

@@ -99,7 +99,13 @@ class Store(Protocol):
         from_utc_ms: int | None = None,
         to_utc_ms: int | None = None,
     ) -> Iterator[LogEntry]:
-        """Current entries of a unit or asset that touch from..to (to exclusive), by utc_ms, undated ones last."""
+        """Current entries of a unit or asset that touch from..to (to exclusive), day by day, undated ones last.
+
+        Within a day an asset's are in order of time, a unit's as it recorded them.
+        """
+
+    def recorded(self, unit: str) -> Iterator[LogEntry]:
+        """All current entries of a unit as it recorded them: a clock that was set back changes no order."""
 
     def rows_after(self, log_id: int, *, unit: str | None = None, asset: str | None = None) -> Iterator[LogEntry]:
         """The same in log order, of entries after log_id that no later correction has replaced."""

@@ -141,7 +141,7 @@ class Intake:
         batch.keys.append((box.number, seq, conflict, digest, log_id))
         row = (box.number, conflict, seq, cls, kind, utc_ms, utc_to_ms, None, received, flags, name, place)
         batch.log.append((log_id, log_id, 0, *row))
-        if utc_to_ms is not None and moves_marker(kind, flags, None):
+        if utc_to_ms is not None and moves_marker(kind, flags, None, conflict):
             marker = (name, box.number)
             if marker not in batch.markers or batch.markers[marker][1] < utc_to_ms:
                 batch.markers[marker] = (log_id, utc_to_ms)

@@ -65,9 +65,9 @@ def days(utc_ms: int, utc_to_ms: int) -> list[int]:
     return list(range(first, last + 1)) if last - first < _MAX_DAYS else [first, last]
 
 
-def moves_marker(kind: int, flags: int, time_doubt_s: float | None) -> bool:
-    """Whether a record may move a live marker: a readable track whose time is beyond doubt."""
-    return kind == KIND_TRACK and not flags & (FUTURE | UNDECODED) and time_doubt_s is None
+def moves_marker(kind: int, flags: int, time_doubt_s: float | None, conflict: int) -> bool:
+    """Whether a record may move a live marker: a readable track, first under its key, its time beyond doubt."""
+    return kind == KIND_TRACK and not conflict and not flags & (FUTURE | UNDECODED) and time_doubt_s is None
 
 
 def signed(number: int) -> int:
@@ -223,7 +223,7 @@ class LogWriter:
             block = new.seq >> BLOCK_SHIFT
             self._db.executemany(INSERT_BLOCK, [(new.box, day, block) for day in days(new.utc_ms, new.utc_to_ms)])
         self._db.execute(INSERT_SERVED, (new.name, new.box))
-        if moves_marker(new.kind, new.flags, new.time_doubt_s) and new.utc_ms is not None:
+        if moves_marker(new.kind, new.flags, new.time_doubt_s, new.conflict) and new.utc_ms is not None:
             self._db.execute(MOVE_MARKER, (new.log_id, new.utc_to_ms, new.name, new.box, new.utc_to_ms))
 
     def _unmark(self, old: Entry) -> None:
@@ -267,4 +267,4 @@ BLOCK_ENTRIES = f"""FROM blocks k
  CROSS JOIN log l ON l.log_id = y.log_id """
 _NEWEST_OF_DAY = f"""SELECT l.log_id, l.utc_to_ms {BLOCK_ENTRIES}
  WHERE k.box = ? AND k.day = ? AND l.name = ? AND l.kind = ? AND l.flags & {FUTURE | UNDECODED} = 0
- AND l.time_doubt_s IS NULL AND l.utc_ms IS NOT NULL ORDER BY l.utc_to_ms DESC LIMIT 1"""
+ AND l.time_doubt_s IS NULL AND l.conflict = 0 AND l.utc_ms IS NOT NULL ORDER BY l.utc_to_ms DESC LIMIT 1"""

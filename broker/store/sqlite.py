@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -157,10 +157,26 @@ class SqliteStore:
             by_day.setdefault(day, []).append(box)
         for day in sorted(by_day):
             found = [entry for box in by_day[day] for entry in self._rows_of_day(box, day, first)]
-            found.sort(key=lambda entry: (entry.utc_ms, entry.outbox_id, entry.seq, entry.conflict))
+            found.sort(key=_by_recording(found) if unit is not None else _by_time)
             yield from (entry for entry in found if _wanted(entry, asset, from_utc_ms, to_utc_ms))
         if from_utc_ms is None and to_utc_ms is None:
             yield from (entry for entry in self._undated_rows(boxes) if _wanted(entry, asset, None, None))
+
+    def recorded(self, unit: str) -> Iterator[LogEntry]:
+        query = f"""SELECT {_COLUMNS} FROM keys y CROSS JOIN log l ON l.log_id = y.log_id {_WHOLE}
+ WHERE y.box = ? AND y.conflict = ? AND y.seq > ? ORDER BY y.seq LIMIT {_PAGE_ROWS}"""
+        for box in self._boxes_as_opened(unit):
+            for (conflict,) in self._all("SELECT DISTINCT conflict FROM keys WHERE box = ? ORDER BY 1", (box,)):
+                seq = 0
+                while page := [LogEntry._make(row) for row in self._all(query, (box, conflict, seq))]:
+                    yield from page
+                    seq = page[-1].seq
+
+    def _boxes_as_opened(self, unit: str) -> list[int]:
+        """The unit's outboxes in the order of their first day; a backlog's may have arrived after a newer one's."""
+        query = """SELECT x.box FROM boxes x LEFT JOIN blocks b ON b.box = x.box
+ WHERE x.unit = ? GROUP BY x.box ORDER BY MIN(b.day), x.box"""
+        return [box for (box,) in self._all(query, (unit,))]
 
     def _rows_of_day(self, box: int, day: int, first_day: int) -> Iterable[LogEntry]:
         """Newest entries of the box that begin on that day (on the first day wanted: also those that began before)."""
@@ -236,6 +252,19 @@ class SqliteStore:
     def rederive(self) -> tuple[int, int]:
         with unavailable(self._path):
             return upkeep.rederive(self._db, self._names)
+
+
+def _by_time(entry: LogEntry) -> tuple[int, ...]:
+    return (entry.utc_ms or 0, entry.outbox_id, entry.seq, entry.conflict)
+
+
+def _by_recording(entries: Iterable[LogEntry]) -> Callable[[LogEntry], tuple[int, ...]]:
+    """A sort key: outbox after outbox as they were opened, each in the order of its seqs."""
+    opened_ms: dict[int, int] = {}
+    for entry in entries:
+        at_ms = entry.utc_ms or 0
+        opened_ms[entry.outbox_id] = min(at_ms, opened_ms.get(entry.outbox_id, at_ms))
+    return lambda entry: (opened_ms[entry.outbox_id], entry.outbox_id, entry.conflict, entry.seq)
 
 
 def _wanted(entry: LogEntry, asset: str | None, from_utc_ms: int | None, to_utc_ms: int | None) -> bool:

@@ -84,7 +84,7 @@ def test_export_after_a_log_id_goes_on_where_the_last_one_ended(url: str) -> Non
 def test_both_of_conflicting_records_are_exported(url: str) -> None:
     other = encode_track(fixes(NOON + 500))
     commit(url, [arrival(1), arrival(1, other)])
-    assert exported(url, "--unit", UNIT) == [*map(csv_row, fixes(NOON + 500)), *rows_of(1)]
+    assert exported(url, "--unit", UNIT) == [*rows_of(1), *map(csv_row, fixes(NOON + 500))]
 
 
 def test_fixes_without_utc_are_exported_with_the_time_the_store_found(url: str) -> None:
