@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -212,8 +212,14 @@ class Link:
         self._end(error=sys.exception())  # called from paho's except clause
         self._client.disconnect()  # or paho would try again by itself
 
-    def _on_disconnect(self, _client: Client, _user: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        self._end(error=self._socket.failure, code=reason.value, reason=str(reason))
+    def _on_disconnect(
+        self, _client: Client, _user: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        self._finished = True
+        if flags.is_disconnect_packet_from_server:
+            self._end(code=reason.value, reason=str(reason))
+        else:  # paho's own codes say no more than that
+            self._end(error=self._socket.failure, reason="connection lost")
 
     def _on_message(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
         if self._events.qsize() >= HEARD_WAITING:
