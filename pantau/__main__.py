@@ -2,7 +2,7 @@
 
 import sys
 
-from pantau.extras import hint
+from pantau.extras import extra_of
 from settings import EXIT_CONFIG, ConfigError
 from wire.errors import PantauError
 
@@ -14,10 +14,10 @@ def main() -> int:
 
         app()
     except ModuleNotFoundError as error:
-        text = hint(error)
-        if text is None:
+        extra = extra_of(error)
+        if extra is None:
             raise
-        sys.stderr.write(f"{error.name} is not installed here: {text}\n")
+        sys.stderr.write(f"{error.name} is not installed here: pip install 'pantau[{extra}]'\n")
         return 1
     except PantauError as error:
         sys.stderr.write(f"{error}\n")

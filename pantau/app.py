@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from pantau.extras import hint
+from pantau.extras import extra_of
 
 BOX, CENTRE, TRY = "On a box", "At the centre", "To try it out"
 
@@ -66,14 +66,14 @@ def _function(verb: Verb) -> Callable[..., Any]:
 
 def _absent(error: ModuleNotFoundError) -> Callable[[], None]:
     """A verb whose extra is not installed: listed in the help, and says what to install when it is called."""
-    text = hint(error)
-    if text is None:
+    extra = extra_of(error)
+    if extra is None:
         raise error
 
     def absent() -> None:
         raise error
 
-    absent.__doc__ = f"(not here: {text})"
+    absent.__doc__ = f"(not here: needs the extra {extra})"
     return absent
 
 

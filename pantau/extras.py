@@ -13,7 +13,6 @@ EXTRA_OF = {
 }
 
 
-def hint(error: ModuleNotFoundError) -> str | None:
-    """What to type to get the missing module; None when it is none of the extras'."""
-    extra = EXTRA_OF.get((error.name or "").split(".")[0])
-    return None if extra is None else f"pip install 'pantau[{extra}]'"
+def extra_of(error: ModuleNotFoundError) -> str | None:
+    """The extra that would bring the missing module; None when none does."""
+    return EXTRA_OF.get((error.name or "").split(".")[0])

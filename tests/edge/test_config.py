@@ -1,15 +1,15 @@
 """The unit's configuration: every key is documented, and a wrong file says all that is wrong with it."""
 
+import tomllib
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from edge.config import UnitConfig, load_unit
+from edge.config import FIRMWARE, load_unit
 from settings import ConfigError
-from settings.describe import describe
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "config.md"
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def write(folder: Path, *, receiver: str = "", unit: str = "amb-017") -> Path:
@@ -55,5 +55,5 @@ def test_certificates_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
     assert [problem.key for problem in caught.value.problems] == ["broker.ca_path", "broker.key_path"]
 
 
-def test_the_document_holds_the_schema_word_for_word() -> None:
-    assert describe(UnitConfig) in DOCUMENT.read_text("utf-8")
+def test_the_firmware_is_the_projects_version() -> None:
+    assert tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["version"] == FIRMWARE
