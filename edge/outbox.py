@@ -25,8 +25,9 @@ from edge.outbox_batch import Batch, State
 from edge.outbox_faults import FULL, refusal
 from edge.outbox_file import LEAST_LIMIT_BYTES
 from edge.outbox_reader import OutboxReader, StoredRow
+from edge.outbox_requests import Requests
 from edge.outbox_schema import PAGE_BYTES
-from edge.outbox_writer import Requests, Writer
+from edge.outbox_writer import Writer
 from wire.ranges import Ranges
 
 __all__ = ["POINTS", "Account", "Outbox", "OutboxReader", "StoredRow"]

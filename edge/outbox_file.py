@@ -6,12 +6,13 @@ becomes .salvage in one step when it is complete and durable, and whoever finds 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from edge.disk import Disk, beside, inode, size_bytes
 from edge.outbox_schema import PAGE_BYTES, set_pragmas, upgrade
@@ -74,6 +75,7 @@ class OutboxFile:
         self._disk = disk
         self._at = at
         self._connection: sqlite3.Connection | None = None
+        self._lock_file: TextIO | None = None
         self.frozen = False  # the disk is full: rows only take the place of rows
         self._inodes: list[tuple[int, int] | None] = [None, None]
 
@@ -85,6 +87,7 @@ class OutboxFile:
     def open(self) -> sqlite3.Connection:
         """Finish what a kill interrupted, connect, upgrade; sqlite3.Error or OSError when it can not be."""
         self.close()
+        self._lock()
         if self._built.exists():
             self._swap()
         room_bytes = self.bytes_on_disk() + self._disk.free_bytes(self.path.parent)
@@ -101,6 +104,23 @@ class OutboxFile:
         self._inodes = [inode(self.path), None]
         self.frozen = False
         return connection
+
+    def unlock(self) -> None:
+        """Let another process write."""
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+    def _lock(self) -> None:
+        """Two writers would give out the same ids. EWOULDBLOCK while another process has it; a kill lets go of it."""
+        if self._lock_file is None:
+            file = beside(self.path, ".lock").open("a")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                raise
+            self._lock_file = file
 
     def close(self) -> None:
         """Close the connection; SQLite then folds the log into the file when nobody else reads."""

@@ -6,21 +6,22 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from edge.clock import Clock
 from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
-from edge.outbox_batch import Batch, Stamp, State, load_state
+from edge.outbox_batch import Batch, Stamp, State, load_state, transaction
 from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, fault_of, refusal
 from edge.outbox_file import OutboxFile
-from edge.outbox_ids import IdsCopy, draw_outbox_id, read_copy, write_copy
+from edge.outbox_identity import Identity
+from edge.outbox_ids import read_copy
 from edge.outbox_rebuild import Witness, refill
-from edge.outbox_schema import WAITING_BYTES, insert_outbox, read_counters
+from edge.outbox_requests import Requests
 from edge.salvage import Remains
-from edge.tombstones import CORRUPT, REFUSED, Gone
+from edge.tombstones import CORRUPT
 from wire.encode import check
 from wire.ranges import Ranges
 
@@ -29,48 +30,7 @@ T = TypeVar("T")
 
 SHED_SHARE: Final = 100  # at least 1 % of the bound at a time (I3)
 SHEDS: Final = 64  # in one write: rows scattered over many pages free few whole ones
-IDS_AHEAD: Final = 4096  # ids promised unused beside the file: 11 h at 10 s, so two small writes a day
 DISK_FULL_BELOW_BYTES: Final = 64 << 10  # less than this free and it is the disk that is full, not our bound
-
-
-@dataclass(slots=True)
-class Requests:
-    """What rides on the next transaction; emptied only after its COMMIT."""
-
-    receipted: Ranges = field(default_factory=Ranges)
-    refused: Ranges = field(default_factory=Ranges)
-    events: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    new_outbox: bool = False
-    suspected: bool = False
-    riding: Ranges = field(default_factory=Ranges)
-
-    def waiting(self) -> bool:
-        """Is there anything?"""
-        return bool(self.receipted or self.refused or self.events or self.new_outbox or self.suspected)
-
-    def ride(self, batch: Batch, at_most_bytes: int) -> None:
-        """Into this transaction; receipted rows only as many as it can carry, the others ride on the next."""
-        self.riding = self.leave(batch, at_most_bytes)
-        batch.give_up(self.refused, REFUSED)
-        for name, detail in self.events:
-            batch.event(name, detail)
-
-    def leave(self, batch: Batch, at_most_bytes: int) -> Ranges:
-        """Receipted rows out, so many; which ones. What is no row of ours is forgotten (a receipt may be nonsense)."""
-        self.receipted = batch.held(self.receipted)
-        riding = batch.first_of(self.receipted, at_most_bytes)
-        batch.delete(riding)
-        return riding
-
-    def left(self, riding: Ranges) -> None:
-        """Those are committed."""
-        self.receipted = self.receipted.minus(riding)
-
-    def rode(self) -> None:
-        """All that rode is committed."""
-        self.left(self.riding)
-        self.refused = Ranges()
-        self.events.clear()
 
 
 @dataclass(slots=True)
@@ -92,7 +52,7 @@ class Writer:
         self._disk = disk
         self._requests = requests
         self._at = at
-        self._below_id = 0
+        self._identity = Identity(self.file.ids_copy, disk=disk, at=at)
         self._outage: _Outage | None = None
         self._eagerness = 1
         self._remedies: Final[dict[str, tuple[Callable[[], None], ...]]] = {
@@ -148,7 +108,7 @@ class Writer:
             self.state = None
         connection = self.file.open()
         state = load_state(connection)
-        self._register(connection, state)
+        self._identity.register(connection, state, self.stamp())
         self.state = state
         return state
 
@@ -156,6 +116,7 @@ class Writer:
         """Let go of the file."""
         self.state = None
         self.file.close()
+        self.file.unlock()
 
     # ------------------------------------------------------------------ one transaction
 
@@ -171,8 +132,7 @@ class Writer:
         state = self._prepared()
         connection = self._connection()
         batch = Batch(connection, state, self.stamp())
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             self._at(f"{what}:begun")
             if ride:
                 self._ride(batch)
@@ -181,11 +141,6 @@ class Writer:
             self._at(f"{what}:written")
             if doubt is not None and batch.last_id > state.last_id:
                 doubt.append((batch.last_id, result))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         batch.done()
         if ride:
             self._requests.rode()
@@ -206,10 +161,9 @@ class Writer:
             self._examine()
             state = self.opened()
         if self._requests.new_outbox:
-            self._open_new_outbox(self._connection(), state)
+            self._identity.open_new(self._connection(), state)
             self._requests.new_outbox = False
-        if state.last_id + IDS_AHEAD // 16 >= self._below_id:
-            self._write_copy(state)
+        self._identity.promise(state)
         return state
 
     def _connection(self) -> sqlite3.Connection:
@@ -228,68 +182,6 @@ class Writer:
             self._outage = _Outage(fault, self._clock.monotonic_s())
             _log.warning("outbox refuses: %s", error)
         self._outage.refused += 1
-
-    # ------------------------------------------------------------------ identity
-
-    def _register(self, connection: sqlite3.Connection, state: State) -> None:
-        """A first outbox_id for a new file; outboxes that the copy knows and the file does not are lost: say so."""
-        copy = read_copy(self.file.ids_copy)
-        if not state.ids.opened:
-            self._open_new_outbox(connection, state, used=copy.ids.names() if copy else ())
-        if copy and (lost := copy.ids.names() - state.ids.names()):
-            gone: Gone = {}
-            for outbox_id, first_id, last_id in copy.ids.spans(copy.below_id):
-                if outbox_id in lost and last_id >= first_id:
-                    gone[outbox_id, CORRUPT] = Ranges([(1, last_id - first_id + 1)])
-            self._mourn(connection, state, gone)
-        counters = read_counters(connection)
-        if counters.get(WAITING_BYTES) != state.waiting_bytes:  # after an upgrade: the reader goes by these
-            self._commit(connection, state, lambda _batch: None)
-        self._write_copy(state)
-
-    def _mourn(self, connection: sqlite3.Connection, state: State, gone: Gone) -> None:
-        _log.warning("outboxes %s are gone with their file", [f"{outbox_id:08x}" for outbox_id, _ in gone])
-
-        def work(batch: Batch) -> None:
-            batch.tombstone(gone)
-            batch.event("outbox_lost", {"outboxes": " ".join(f"{outbox_id:08x}" for outbox_id, _ in gone)})
-
-        self._commit(connection, state, work)
-
-    def _commit(self, connection: sqlite3.Connection, state: State, work: Callable[[Batch], None]) -> None:
-        batch = Batch(connection, state, self.stamp())
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            work(batch)
-            batch.finish(None)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        batch.done()
-
-    def _open_new_outbox(
-        self, connection: sqlite3.Connection, state: State, used: frozenset[int] | tuple[()] = ()
-    ) -> None:
-        first_id = state.last_id + 1
-        if state.ids.opened and state.ids.opened[-1][0] == first_id:  # the newest has no row yet: it is as good as new
-            return
-        outbox_id = draw_outbox_id({*state.ids.names(), *used})
-        insert_outbox(connection, first_id, outbox_id)  # its own commit, durable before a row of it is
-        state.ids = state.ids.with_new(first_id, outbox_id)
-        if used == ():
-            self._write_copy(state)
-
-    def _write_copy(self, state: State) -> None:
-        below_id = state.last_id + 1 + IDS_AHEAD
-        try:
-            write_copy(self._disk, self.file.ids_copy, IdsCopy(state.ids, below_id))
-        except OSError as error:  # the copy only helps to name what a lost file held; records come first
-            _log.debug("no copy of the ids: %s", error)
-            return
-        self._below_id = below_id
-        self._at("ids:written")
 
     # ------------------------------------------------------------------ remedies
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import Clock
+from edge.errors import OutboxFull
 from edge.outbox import Outbox, OutboxReader, StoredRow
 from edge.tombstones import read_tombstone
 from tests.edge.outbox_ledger import gone, missing, ranges, rows
@@ -147,6 +149,20 @@ def test_receipts_may_come_from_another_thread(path: Path) -> None:
     outbox.settle()
     assert [row.id for row in rows(path)] == list(range(201, 251))
     outbox.close()
+
+
+def test_a_second_writer_is_refused_and_takes_nothing_from_the_first(path: Path) -> None:
+    outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
+    track(outbox, b"first")
+    second = Outbox(path, limit_bytes=LIMIT_BYTES)
+    with pytest.raises(OutboxFull) as refusal:
+        track(second, b"second")
+    assert refusal.value.errno == errno.EBUSY
+    outbox.close()
+    track(second, b"third")
+    assert next(row.body for row in rows(path)) == b"first"
+    assert b"third" in [row.body for row in rows(path)]
+    second.close()
 
 
 def test_a_receipt_for_rows_that_never_were_deletes_nothing(path: Path) -> None:
