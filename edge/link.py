@@ -138,8 +138,10 @@ class Link:
         if not retain and self._aliases_allowed:
             topic, properties = self._aliased(topic)
         info = self._client.publish(topic, payload, qos=0, retain=retain, properties=properties)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False  # not kept: paho raises when it is asked about such a one
         self._handed = info
-        return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        return True
 
     @property
     def free(self) -> bool:
