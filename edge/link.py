@@ -28,9 +28,8 @@ HEARD_WAITING: Final = 1_000  # what the broker pours in faster than we look at 
 GOODBYE_S: Final = 1.0  # for the last packets to leave before the connection is broken off
 # MQTT 5 reason codes and MQTT 3.1.1 return codes (paho gives the latter the former's names).
 _UNSUPPORTED_VERSION: Final = 0x84
-_REFUSED: Final = frozenset(
-    {0x85, 0x86, 0x87, 0x8A, 0x8C}
-)  # client id, name or password, not authorized, banned, method
+# Client id, name or password, not authorized, banned, authentication method.
+_REFUSED: Final = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,25 +350,6 @@ def test_a_refused_certificate_is_said_once_and_tried_slowly(
     assert len(errors) == 1 and "certificate" in errors[0].getMessage()
 
 
-def test_another_box_with_our_certificate_is_said_loudly(
-    new_box: Callable[..., Box],
-    authority: Authority,
-    mosquitto: ThrowawayMosquitto,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    box = new_box()
-    box.start()
-    box.tick_until(lambda: box.uplink.account().connections == 1)
-    mine = authority.ensure(UNIT, "unit")
-    context = ssl.create_default_context(cafile=str(mine.ca_path))
-    context.load_cert_chain(str(mine.certificate_path), str(mine.key_path))
-    plain = socket.create_connection((mosquitto.host, mosquitto.port), timeout=5.0)
-    with context.wrap_socket(plain, server_hostname="localhost") as clone:
-        clone.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01x")
-        box.tick_until(lambda: box.uplink.account().rejected["link_refused"] == 1)
-    assert any("taken over" in record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
-
-
 def test_a_broker_whose_certificate_is_not_of_our_authority_is_refused(
     new_box: Callable[..., Box], authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
