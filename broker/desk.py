@@ -111,7 +111,7 @@ class Desk:
             case Result():
                 self._result(note)
             case DownConnected():
-                self._down_connected, self._desired_change = True, 0
+                self._down_connected, self._desired_change, self._commands_due_s = True, 0, 0.0
             case ReaderConnected():
                 self._spoken_before, self._spoken = self._spoken, True
                 self._publish_state()
