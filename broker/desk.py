@@ -97,12 +97,11 @@ class Desk:
         return self._yields
 
     def _take(self, wait_s: float) -> None:
-        """Work off what was noted, waiting up to `wait_s` for the first."""
+        """Work off what was noted so far, waiting up to `wait_s` for the first."""
         try:
-            note = self._notes.get(timeout=wait_s)
-            for _ in range(self._notes.qsize() + 1):
-                self._read(note)
-                note = self._notes.get_nowait()
+            self._read(self._notes.get(timeout=wait_s))
+            for _ in range(self._notes.qsize()):
+                self._read(self._notes.get_nowait())
         except queue.Empty:
             return
 
