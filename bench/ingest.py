@@ -15,14 +15,15 @@ from typing import Final
 
 from bench.drives import full_drives
 from bench.fleet import Fleet, parcels
+from bench.processes import cpu_s
 from bench.report import Figure, show
+from broker.publisher import CURSOR_NAME
 from broker.store import open_store
 from stage.city import City
 
 UNITS: Final = 200
 PARCELS_A_UNIT: Final = 4
 DEADLINE_S: Final = 300.0
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,15 +47,15 @@ def main(argv: Sequence[str]) -> int:
 
 def _measure(city: City, fleet: Fleet) -> list[Figure]:
     parts = ("bridge", "publisher", "mosquitto")
-    before = {part: _cpu_s(city.children[part].pid) for part in parts}
+    before = {part: cpu_s(city.children[part].pid) for part in parts}
     own = time.process_time()
     fleet.ask()
     took_s = fleet.drain(DEADLINE_S)
     fixes = fleet.stored_fixes
     load_s = time.process_time() - own
-    bridge_s = _cpu_s(city.children["bridge"].pid) - before["bridge"]
+    bridge_s = cpu_s(city.children["bridge"].pid) - before["bridge"]
     _publisher_is_done(city)
-    used = {part: _cpu_s(city.children[part].pid) - before[part] for part in parts}
+    used = {part: cpu_s(city.children[part].pid) - before[part] for part in parts}
     fleet.close()
     return [
         Figure("stored and receipted", fixes / took_s, "fixes/s", "≥ 40000"),
@@ -71,11 +72,5 @@ def _measure(city: City, fleet: Fleet) -> list[Figure]:
 def _publisher_is_done(city: City) -> None:
     deadline = time.monotonic() + DEADLINE_S
     with open_store(city.store_url) as store:
-        while store.cursor("publisher") < store.last_log_id() and time.monotonic() < deadline:
+        while store.cursor(CURSOR_NAME) < store.last_log_id() and time.monotonic() < deadline:
             time.sleep(0.1)
-
-
-def _cpu_s(pid: int | None) -> float:
-    """User and system seconds of a process so far (proc(5), stat fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK

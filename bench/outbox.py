@@ -44,7 +44,7 @@ def _append(folder: Path) -> list[Figure]:
     """Two outboxes, one empty and one full, appended to in turn: whatever else the machine does hits both."""
     bodies = _bodies()
     long, short = folder / "long.db", folder / "short.db"
-    _fill(long, bodies)
+    fill(long)
     open_s, grown_mib = _opened_by_a_fresh_process(long)
     full = Outbox(long, limit_bytes=LIMIT_BYTES)
     empty = Outbox(short, limit_bytes=LIMIT_BYTES)
@@ -73,9 +73,9 @@ def _append(folder: Path) -> list[Figure]:
     ]
 
 
-def _fill(path: Path, bodies: Iterator[bytes]) -> None:
+def fill(path: Path) -> None:
     """A backlog as the outbox itself would have written it, without a sync for each row."""
-    outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
+    outbox, bodies = Outbox(path, limit_bytes=LIMIT_BYTES), _bodies()
     connection = outbox._writer._connection()
     connection.execute("PRAGMA synchronous=OFF").fetchall()
     for _ in range(0, BACKLOG_ROWS, 5_000):
