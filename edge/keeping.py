@@ -117,6 +117,7 @@ class LinkKeeper:
         link = self.link
         if link is not None and not link.context.fully_checked and self._clock.known_utc_ms() is not None:
             self._at_once = True
+            self.connected = False  # what is handed over after a goodbye is lost, and its number with it
             link.goodbye()
 
     def ended(self, ended: Ended) -> None:

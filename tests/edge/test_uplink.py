@@ -377,6 +377,18 @@ def test_a_box_at_1970_connects_and_once_it_knows_the_date_connects_again_with_f
     assert set(stamped) == {box.clock.boot_id}
 
 
+def test_the_reconnect_of_a_box_at_1970_loses_no_parcel_of_its_backlog(
+    new_box: Callable[..., Box], centre: MqttCentre
+) -> None:
+    box = new_box(clock=Clock(realtime_ns=lambda: 60_000_000_000, ntp_synchronised=lambda: False))
+    for number in range(100):
+        box.outbox.append(number.to_bytes(60, "big"), kind=KIND_TRACK, cls=CLASS_TRACK)
+    box.start()
+    # The receipt that brings the date and the number ends the link: a parcel handed to it would wait for its timeout.
+    box.tick_until(box.empty, 10.0)
+    assert centre.script.received_rows <= 102
+
+
 def test_a_stop_never_waits_for_a_broker_that_says_nothing(new_box: Callable[..., Box]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         box = new_box(port=mute.getsockname()[1], connect_timeout_s=4.0)
