@@ -28,6 +28,7 @@ VERBS = {
     "outbox": Verb("pantau.outbox", "outbox", BOX),
     "watch": Verb("pantau.watch", "watch", CENTRE),
     "export": Verb("pantau.export", "export", CENTRE),
+    "replay": Verb("pantau.replay", "replay", CENTRE),
     "ledger": Verb("pantau.ledger", "ledger", CENTRE),
     "assets": Verb("pantau.store", "assets", CENTRE),
     "rederive": Verb("pantau.store", "rederive", CENTRE),

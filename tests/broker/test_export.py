@@ -18,6 +18,7 @@ from broker.fixes import fixes_of, in_time_order
 from broker.store import LogEntry, open_store
 from pantau.export import export
 from pantau.ledger import ledger
+from pantau.replay import replay
 from pantau.rows import HEADER, csv_row
 from pantau.store import assets, purge, rederive
 from wire.columns import encode_track
@@ -40,7 +41,7 @@ def commit(url: str, rows: Sequence[object]) -> None:
 
 def pantau(verb: str, *words: str) -> Result:
     app = typer.Typer()
-    for command in (export, ledger, purge, rederive, assets):
+    for command in (export, replay, ledger, purge, rederive, assets):
         app.command()(command)
     return CliRunner().invoke(app, [verb, *words])
 
@@ -177,3 +178,15 @@ def _entry(seq: int, utc_ms: int, count: int) -> LogEntry:
         asset=f"unassigned-{UNIT}",
         asset_kind=None,
     )
+
+
+def test_replay_writes_every_stream_again_and_goes_on_where_it_ended(url: str) -> None:
+    commit(url, [*drive([1, 2]), health(3, [(OUTBOX, 3, Ranges())])])
+    first = pantau("replay", "--store", url)
+    lines = [json.loads(line) for line in first.stdout.splitlines()]
+    assert sorted(line["topic"].rsplit("/", 1)[1] for line in lines) == ["health", "track", "track"]
+    tracks = [line["message"] for line in lines if line["topic"].endswith("/track")]
+    assert [track["prev_log_id"] for track in tracks] == [None, tracks[0]["log_id"]]
+    assert len(pantau("replay", "--store", url, "--unit", "nobody").stdout) == 0
+    last = first.stderr.split()[-1]
+    assert pantau("replay", "--store", url, "--after", last).stdout == ""
