@@ -105,6 +105,7 @@ class Cost:
     def __init__(self, now_mono_s: float) -> None:
         self.live_s = FIRST_LIVE_S
         self.bulk_byte_s = FIRST_COST_S
+        self._bulk_groups = self._live_groups = 0
         self._start_s = now_mono_s
         self._window: deque[tuple[float, float]] = deque()
         self._window_live_s = 0.0
@@ -112,9 +113,11 @@ class Cost:
     def spent(self, spent: Spent) -> None:
         """Learn from one group."""
         if spent.bulk_bytes:
-            self.bulk_byte_s += COST_WEIGHT * (spent.bulk_s / spent.bulk_bytes - self.bulk_byte_s)
+            self._bulk_groups += 1
+            self.bulk_byte_s += _weight(self._bulk_groups) * (spent.bulk_s / spent.bulk_bytes - self.bulk_byte_s)
         if spent.live_parcels:
-            self.live_s += COST_WEIGHT * (spent.live_s / spent.live_parcels - self.live_s)
+            self._live_groups += 1
+            self.live_s += _weight(self._live_groups) * (spent.live_s / spent.live_parcels - self.live_s)
             self._window.append((spent.at_mono_s, spent.live_s))
             self._window_live_s += spent.live_s
 
@@ -130,6 +133,11 @@ class Cost:
     def bulk_bytes_of(self, work_s: float) -> int:
         """How many bulk bytes are `work_s` seconds of work, within the lane's bounds."""
         return int(min(LANE_LIMIT_BYTES, max(LANE_LEAST_BYTES, work_s / max(self.bulk_byte_s, 1e-9))))
+
+
+def _weight(groups: int) -> float:
+    """A plain mean of the first guess and the first groups, so that a far slower store is known within a few."""
+    return max(COST_WEIGHT, 1 / (groups + 1))
 
 
 class Numbers:

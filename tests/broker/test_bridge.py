@@ -332,14 +332,19 @@ def test_live_rows_overtake_a_backlog_of_many_seconds(
     bridge, store = slow
     with bridge:
         unit.bridge_is_online()
-        store().row_s = 0.02
+        store().row_s = 0.005
+        for index in range(20, 23):  # the bridge has learnt how slow its store is
+            unit.send([row(100 * index + n, bytes(100)) for n in range(1, 21)], lane="bulk")
+            unit.receipt()
         backlog = [row(seq, bytes(100)) for seq in range(1, 101)]
-        for index in range(10):  # 20 s of work
+        for index in range(10):  # 5 s of work
             unit.send([(seq + 100 * index, *rest) for seq, *rest in backlog], lane="bulk")  # type: ignore[misc]
         unit.send([row(5000, cls=CLASS_ALARM)])
-        while 5000 not in (receipt := unit.receipt()).ranges:
-            pass
-        assert receipt.ranges.count() < 600, "behind the whole backlog"
+        told = Ranges()
+        while 5000 not in told:
+            for first, last in unit.receipt().ranges:
+                told.add(first, last)
+        assert told.count() < 600, "behind most of the backlog"
         store().row_s = 0.0
 
 
