@@ -24,7 +24,8 @@ def _string(text: str) -> bytes:
     return struct.pack(">H", len(raw)) + raw
 
 
-def _packet(kind: int, body: bytes) -> bytes:
+def packet(kind: int, body: bytes) -> bytes:
+    """Any control packet: its first byte and what follows the length."""
     size, length = len(body), bytearray()
     while True:
         size, digit = divmod(size, 128)
@@ -35,7 +36,7 @@ def _packet(kind: int, body: bytes) -> bytes:
 
 def publish_packet(topic: str, payload: bytes) -> bytes:
     """A PUBLISH at QoS 0, ready for the socket."""
-    return _packet(PUBLISH, _string(topic) + payload)
+    return packet(PUBLISH, _string(topic) + payload)
 
 
 class Client:
@@ -56,7 +57,7 @@ class Client:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(plain, server_hostname=host)
         flags, protocol = b"\x02", _string("MQTT") + b"\x04"
-        self._socket.sendall(_packet(0x10, protocol + flags + struct.pack(">H", KEEPALIVE_S) + _string(client_id)))
+        self._socket.sendall(packet(0x10, protocol + flags + struct.pack(">H", KEEPALIVE_S) + _string(client_id)))
         answer = self._socket.recv(4)
         if answer[:1] != bytes([CONNACK]) or answer[3:4] != b"\0":
             raise ConnectionRefusedError(f"{client_id}: CONNACK {answer.hex()}")
@@ -66,7 +67,7 @@ class Client:
         return self._socket.fileno()
 
     def subscribe(self, topic: str) -> None:
-        self.send(_packet(0x82, b"\x00\x01" + _string(topic) + b"\x00"))
+        self.send(packet(0x82, b"\x00\x01" + _string(topic) + b"\x00"))
 
     def send(self, packet: bytes) -> None:
         """Hand bytes over; what the socket does not take now goes with the next `turn`."""

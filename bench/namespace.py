@@ -1,4 +1,4 @@
-"""A real IP link between the box and the centre: a network namespace, a veth pair, MTU 1400, and its counters.
+"""A real IP link between boxes and the centre: a network namespace, a veth pair, MTU 1400, and its counters.
 
 Loopback shows neither TCP's segments nor their acknowledgements as 4G would bill them. Segmentation offload is off, so
 that every packet counted is one that would be on the air.
@@ -7,6 +7,7 @@ that every packet counted is one that would be on the air.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
@@ -16,8 +17,12 @@ from typing import Final
 
 MTU: Final = 1400  # what mobile operators leave after their tunnels
 ETHERNET_HEADER_BYTES: Final = 14  # a veth counts it, 4G has none
-CENTRE_ADDRESS: Final = "10.213.77.1"
-BOX_ADDRESS: Final = "10.213.77.2"
+_NET: Final = f"10.{128 + os.getpid() // 250 % 100}.{os.getpid() % 250}"  # two benches may run at once
+CENTRE_ADDRESS: Final = f"{_NET}.1"  # the same on every link
+# A mobile link has no ARP: without it a veth writes its own address into every frame, so both ends have the same.
+_NO_ARP: Final = ("arp", "off", "address", "02:00:00:00:77:01")
+_CLONE_NEWNET: Final = 0x40000000  # linux/sched.h
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class NamespaceRefused(OSError):
@@ -50,7 +55,8 @@ class Link:
     """The made link; `inside` is the command prefix that runs a program on the box's side."""
 
     def __init__(self, namespace: str, device: str) -> None:
-        self.inside = ["ip", "netns", "exec", namespace]
+        self.inside = ("ip", "netns", "exec", namespace)
+        self._namespace = Path("/run/netns") / namespace
         self._statistics = Path("/sys/class/net") / device / "statistics"
 
     def counted(self) -> Counted:
@@ -65,25 +71,52 @@ class Link:
             down_packets=down,
         )
 
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread is on the box's side meanwhile: a socket made here stays there."""
+        with Path("/proc/thread-self/ns/net").open("rb") as home, self._namespace.open("rb") as there:
+            _enter(there.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
+
 
 @contextlib.contextmanager
-def link() -> Iterator[Link]:
-    """Make the link and take it away again; raises NamespaceRefused where that is not allowed."""
-    namespace, outer, inner = f"pantau-{os.getpid()}", f"pt{os.getpid()}c", f"pt{os.getpid()}b"
+def link(number: int = 0) -> Iterator[Link]:
+    """Make the link (one process may have several) and take it away; raises NamespaceRefused where none may be made."""
+    namespace, outer, inner = f"pantau-{os.getpid()}-{number}", f"pt{os.getpid()}c{number}", f"pt{os.getpid()}b{number}"
+    box_address = f"{_NET}.{2 + number}"
     try:
         _ip("netns", "add", namespace)
     except (OSError, subprocess.CalledProcessError) as error:
         raise NamespaceRefused(f"cannot make a network namespace (root and iproute2 are needed): {error}") from error
     try:
         _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", namespace)
-        _ip("addr", "add", f"{CENTRE_ADDRESS}/30", "dev", outer)
-        _ip("link", "set", outer, "mtu", str(MTU), "gso_max_segs", "1", "up")
-        _ip("-n", namespace, "addr", "add", f"{BOX_ADDRESS}/30", "dev", inner)
-        _ip("-n", namespace, "link", "set", inner, "mtu", str(MTU), "gso_max_segs", "1", "up")
+        made = Link(namespace, outer)
+        _no_ipv6(outer)
+        with made.entered():
+            _no_ipv6(inner)
+        _ip("addr", "add", CENTRE_ADDRESS, "peer", box_address, "dev", outer)
+        _ip("link", "set", outer, "mtu", str(MTU), "gso_max_segs", "1", *_NO_ARP, "up")
+        _ip("-n", namespace, "addr", "add", box_address, "peer", CENTRE_ADDRESS, "dev", inner)
+        _ip("-n", namespace, "link", "set", inner, "mtu", str(MTU), "gso_max_segs", "1", *_NO_ARP, "up")
         _ip("-n", namespace, "link", "set", "lo", "up")
-        yield Link(namespace, outer)
+        yield made
     finally:
         _ip("netns", "del", namespace)
+
+
+def _no_ipv6(device: str) -> None:
+    """Neighbour discovery and its kin are no part of a mobile link, and would be counted."""
+    setting = Path("/proc/sys/net/ipv6/conf") / device / "disable_ipv6"
+    if setting.exists():
+        setting.write_text("1")
+
+
+def _enter(namespace_fd: int) -> None:
+    if _LIBC.setns(namespace_fd, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def _ip(*words: str) -> None:

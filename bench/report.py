@@ -44,3 +44,12 @@ def percentile(values: Sequence[float], percent: float) -> float:
 def median(values: Sequence[float]) -> float:
     """The median; raises statistics.StatisticsError when there is nothing."""
     return statistics.median(values)
+
+
+def skipped(bench: str, why: str, *, as_json: bool) -> int:
+    """Say why nothing was measured here; the exit code."""
+    if as_json:
+        print(json.dumps({"bench": bench, "skipped": why, "figures": []}))
+    else:
+        print(f"{bench}: skipped: {why}")
+    return 0

@@ -22,13 +22,17 @@ START_DEADLINE_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPlan:
-    """One unit of the city and the settings of its file that differ from the defaults, as TOML values by table."""
+    """One unit of the city and the settings of its file that differ from the defaults, as TOML values by table.
+
+    `inside` is what its command is prefixed with, to run it in a network of its own.
+    """
 
     name: str
     asset: str
     agency: str
     kind: str
     settings: dict[str, dict[str, object]]
+    inside: tuple[str, ...] = ()
 
 
 class City:
@@ -43,16 +47,14 @@ class City:
         broker_port: int | None = None,
         consumers: dict[str, Sequence[str]] | None = None,
         broker_host: str = HOST,
-        inside: Sequence[str] = (),
     ) -> None:
-        """`broker_port`: where units connect when a link lies between; `inside`: what their commands are prefixed with."""
+        """`broker_port`: where units connect when a link lies between."""
         self.directory = directory.absolute()
         self.units = list(units)
         self.port = port or free_port()
         self.broker_host = broker_host
         self._units_port = broker_port or self.port
         self._consumers = {CONSUMER: ("*",), **(consumers or {})}
-        self._inside = list(inside)
         self.children: dict[str, Child] = {}
         self.authority: Authority = make_authority(self.directory / "ca")
 
@@ -99,7 +101,7 @@ class City:
             (self.directory / plan.name / "run").mkdir(parents=True, exist_ok=True)
             self.unit_config(plan.name).write_text(self._unit_toml(plan), "utf-8")
             command = [sys.executable, "-m", "edge.gps_unit", "--config", str(self.unit_config(plan.name))]
-            self._child(plan.name, [*self._inside, *command])
+            self._child(plan.name, [*plan.inside, *command])
 
     def start_centre(self) -> None:
         """Broker, bridge, publisher; returns when the broker listens and the store is there."""
@@ -160,7 +162,11 @@ class City:
             for name, agencies in sorted(self._consumers.items())
         ]
         broker = _pairs(
-            {"host": self.broker_host, "port": self.port, "listen": "0.0.0.0" if self._inside else "127.0.0.1"}
+            {
+                "host": self.broker_host,
+                "port": self.port,
+                "listen": "127.0.0.1" if self.broker_host == HOST else "0.0.0.0",
+            }
         )
         return (
             f"[broker]\n{broker}\nconsumers = [{', '.join(consumers)}]\n\n"
