@@ -14,8 +14,8 @@ from bench.__main__ import BENCHES
 HEAD = """# Performance
 
 Written by `python -m bench --json | python -m bench.page > docs/performance.md`, not by hand; `python -m bench NAME`
-prints one table. Reach is the mark a figure is held against. Machines are noisy: look at ratios within one run, and at the
-order of magnitude of the rest.
+prints one table. Reach is the mark a figure is held against. Machines are noisy: look at ratios within one run and at
+the order of magnitude of the rest.
 Not measured on a Raspberry Pi, an SD card or a real modem.
 
 Machine of this run: {machine}.
