@@ -1,4 +1,4 @@
-"""A card that went back in time, and a card that became two: nothing of either history is lost or taken for the other."""
+"""A card that went back in time, and a card that became two: nothing of either history is lost or confused."""
 
 from __future__ import annotations
 
