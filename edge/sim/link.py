@@ -137,6 +137,8 @@ class SimulatedLink:
                 if self._listener in ready:
                     self._accept()
                 for way in list(self._ways):
+                    if way not in self._ways:
+                        continue  # ended just now, with the other way of its connection
                     if way.source in ready:
                         self._read(way)
                     self._write_due(way)
