@@ -120,9 +120,10 @@ def point(lat_e7: int | None, lon_e7: int | None) -> Json | None:
 
 def scaled(values: Sequence[int | None], per_unit: float) -> list[float | None]:
     """Integers in the wire's base unit as numbers in the unit people use."""
-    if None not in values:
+    try:
         return [value / per_unit for value in values]  # type: ignore[operator]
-    return [None if value is None else value / per_unit for value in values]
+    except TypeError:  # to look for None first would take a third of the time again
+        return [None if value is None else value / per_unit for value in values]
 
 
 def _envelope(entry: LogEntry, prev_log_id: int | None) -> Json:

@@ -9,7 +9,6 @@ not known or only guessed move nothing: one absurd date must not freeze a marker
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -38,8 +37,7 @@ class Reading(NamedTuple):  # made for every row: a frozen dataclass takes three
         return utc_text(self.order[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):  # a new one for almost every row, too
     """The live picture of one asset; a None register has never been heard."""
 
     agency: str
@@ -70,7 +68,8 @@ def moved(picture: Picture, entry: LogEntry, body: Any) -> Picture:
     before: Reading | None = getattr(picture, register)
     if before is not None and before.order >= order:
         return picture
-    return _with(picture, {register: Reading(order, entry, body)})
+    changed: dict[str, Any] = {register: Reading(order, entry, body)}
+    return picture._replace(**changed)
 
 
 def _believed(entry: LogEntry) -> bool:
@@ -80,7 +79,10 @@ def _believed(entry: LogEntry) -> bool:
 def without(picture: Picture, row_id: int) -> Picture:
     """`picture` with the readings of that row forgotten."""
     held = {register: getattr(picture, register) for register in _REGISTERS.values()}
-    return _with(picture, {name: None for name, reading in held.items() if reading and reading.entry.row_id == row_id})
+    forgotten: dict[str, Any] = {
+        name: None for name, reading in held.items() if reading and reading.entry.row_id == row_id
+    }
+    return picture._replace(**forgotten)
 
 
 def state_message(picture: Picture) -> Message:
@@ -91,10 +93,6 @@ def state_message(picture: Picture) -> Message:
         qos=0,
         retain=True,
     )
-
-
-def _with(picture: Picture, registers: dict[str, Any]) -> Picture:
-    return replace(picture, **registers)
 
 
 def _state(picture: Picture) -> dict[str, Any]:

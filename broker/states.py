@@ -26,7 +26,7 @@ class States:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._pictures: dict[Asset, Picture] = {}
-        self._rests_on: dict[int, Asset] = {}  # row_id -> the asset whose picture has a reading of that row
+        self._shown_of: dict[str, set[Asset]] = {}  # unit -> assets that showed a row of it
         self._ended: set[Asset] = set()
         self._sent_s: dict[Asset, float] = {}
         self._due_s: dict[Asset, float] = {}
@@ -34,8 +34,10 @@ class States:
 
     def take(self, entry: LogEntry, body: Any, now_s: float) -> None:
         """Let one log entry move what it may move."""
-        if entry.revision and (asset := self._rests_on.get(entry.row_id)) is not None:
-            self._ask_store(asset, entry.row_id, now_s)
+        if entry.revision:
+            for asset in self._shown_of.get(entry.unit, ()):
+                if asset in self._pictures and self._pictures[asset].rests_on(entry.row_id):
+                    self._ask_store(asset, entry.row_id, now_s)
         self._move((entry.agency, entry.asset), entry, body, now_s)
 
     def refresh(self, now_s: float, now_utc_ms: int) -> None:
@@ -86,13 +88,13 @@ class States:
         self._schedule(asset, now_s)
 
     def _show(self, asset: Asset, picture: Picture) -> None:
-        before = self._pictures.pop(asset, None)
-        for reading in before.readings() if before else ():
-            if self._rests_on.get(reading.entry.row_id) == asset:
-                del self._rests_on[reading.entry.row_id]
-        for reading in picture.readings():
-            self._rests_on[reading.entry.row_id] = asset
-            self._pictures[asset] = picture
+        readings = picture.readings()
+        if not readings:
+            self._pictures.pop(asset, None)
+            return
+        self._pictures[asset] = picture
+        for reading in readings:
+            self._shown_of.setdefault(reading.entry.unit, set()).add(asset)
 
     def _schedule(self, asset: Asset, not_before_s: float) -> None:
         due_s = max(not_before_s, self._sent_s.get(asset, -EACH_S) + EACH_S)

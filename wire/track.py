@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -17,8 +17,6 @@ from wire.columns import (
     FULL_TURN_CDEG,
     HIGHEST,
     LAST_TWICE,
-    LAT,
-    LON,
     LOWEST,
     MAX_FIXES,
     TIME,
@@ -28,10 +26,11 @@ from wire.errors import PeerViolation
 
 M = TypeVar("M", bound=Message)
 Column = Sequence[int | None]
+Planned = tuple[int, str, int | None, int]
 
 _NAMES = ("time", "lat", "lon", "alt", "speed", "course", "hdop", "sats")
-_OWN_FIELDS = list(enumerate(_NAMES))
 _NOTHING: list[int] = []
+_ALL_THERE: dict[int, set[int]] = {}
 _SPARSE = range(ALT, COLUMNS)
 
 
@@ -70,92 +69,77 @@ def decode_track(body: bytes) -> Track:
     count = message.count
     if not 1 <= count <= MAX_FIXES:
         raise PeerViolation(f"a track of {count} fixes")
-    joined_columns, quanta = _layout(message.layout)
-    steps = _steps(message, joined_columns, count)
+    plan, joined_count = _layout(message.layout)
+    joined = message.joined[:]  # once: each slice of the library's own is a new list of new numbers
+    if len(joined) != count * joined_count:
+        raise PeerViolation("joined columns do not fit their count")
+    absent = _absent(message, plan, count) if message.missing else _ALL_THERE
     boot_id = message.boot_id or None
-    shift = 0 if boot_id else EPOCH_MS
-    absent = _absent(message, joined_columns, count) if message.missing else {}
-    alt, speed, course, hdop, sats = [
-        _values(column, steps[column], count, quanta[column])
-        if steps[column] and column not in absent
-        else _sparse(column, steps[column], count, quanta[column], absent.get(column))
-        for column in _SPARSE
-    ]
-    return Track(
-        _values(TIME, steps[TIME], count, quanta[TIME], shift),
-        _values(LAT, steps[LAT], count, quanta[LAT]),
-        _values(LON, steps[LON], count, quanta[LON]),
-        alt,
-        speed,
-        course,
-        hdop,
-        sats,
-        boot_id,
-        _estimated(message, count),
-        message.observed or count,
-        message.parked,
-    )
+    at = joined_count  # of the first joined column's second value
+    columns: list[Any] = []
+    for column, name, place, quantum in plan:
+        if place is not None:
+            end = at + count - 1
+            columns.append(_values(column, joined[place], joined[at:end], quantum, boot_id))
+            at = end
+        elif column in absent:
+            columns.append(_sparse(column, getattr(message, name)[:], count, quantum, absent[column]))
+        else:
+            columns.append(_own(column, getattr(message, name)[:], count, quantum, boot_id))
+    return Track._make((*columns, boot_id, _estimated(message, count), message.observed or count, message.parked))
 
 
 @lru_cache(maxsize=1024)
-def _layout(layout: int) -> tuple[list[int], list[int]]:
-    """Which columns stand in joined, and every column's quantum in base units."""
+def _layout(layout: int) -> tuple[list[Planned], int]:
+    """Column by column its number, name, place among the joined ones (None: a field of its own) and quantum."""
     joined = [column for column in range(COLUMNS) if layout >> column & 1]
-    return joined, [10 ** scale_exponent(layout, column) for column in range(COLUMNS)]
+    plan = [
+        (column, name, joined.index(column) if column in joined else None, 10 ** scale_exponent(layout, column))
+        for column, name in enumerate(_NAMES)
+    ]
+    return plan, len(joined)
 
 
-def _steps(message: records_pb2.Track, joined_columns: list[int], count: int) -> list[list[int]]:
-    """The differences of each column, wherever they stand."""
-    joined = message.joined[:]
-    if len(joined) != count * len(joined_columns):
-        raise PeerViolation("joined columns do not fit their count")
-    steps = [_NOTHING if column in joined_columns else getattr(message, name)[:] for column, name in _OWN_FIELDS]
-    at = len(joined_columns)
-    for first, column in zip(joined, joined_columns, strict=False):
-        steps[column] = [first, *joined[at : at + count - 1]]
-        at += count - 1
-    return steps
-
-
-def _values(column: int, steps: list[int], count: int, quantum: int, shift: int = 0) -> list[int]:
-    """The `count` values whose differences `steps` are, in base units, within the column's limits."""
-    short = count - len(steps)
-    if short:
-        if short < 0 or not steps:
-            raise PeerViolation(f"{_NAMES[column]}: {len(steps)} values for {count} fixes")
-        steps += [0] * short
-    if column <= LAST_TWICE:
-        first = steps.pop(0)
-        values = list(accumulate(accumulate(steps), initial=first))
-    else:
-        values = list(accumulate(steps))
-        if column == COURSE:
-            turn = FULL_TURN_CDEG // quantum
-            return [value % turn * quantum for value in values]
-    if shift:
-        values = [value * quantum + shift for value in values]
-    elif quantum > 1:
-        values = [value * quantum for value in values]
+def _values(column: int, first: int, steps: list[int], quantum: int, boot_id: int | None = None) -> list[int]:
+    """The values from `first` on whose differences `steps` are, in base units, within the column's limits."""
+    if column == TIME and boot_id is None:
+        first += EPOCH_MS // quantum
+    sums = accumulate(accumulate(steps) if column <= LAST_TWICE else steps, initial=first)
+    if column == COURSE:
+        turn = FULL_TURN_CDEG // quantum
+        return [value % turn * quantum for value in sums]
+    values = [value * quantum for value in sums] if quantum > 1 else list(sums)
     if min(values) < LOWEST[column] or max(values) > HIGHEST[column]:
         raise PeerViolation(f"{_NAMES[column]} beyond its limits")
     return values
 
 
-def _sparse(column: int, steps: list[int], count: int, quantum: int, absent: set[int] | None) -> Column:
-    """The values of a column that all fixes (`absent` None) or some lack."""
-    if absent is None:
+def _own(column: int, sent: list[int], count: int, quantum: int, boot_id: int | None = None) -> Column:
+    """The `count` values of a field of its own, of which the zeros at the end are not sent."""
+    if len(sent) == 1:  # it stays the same
+        return _values(column, sent[0], _NOTHING, quantum, boot_id) * count
+    if not sent and column in _SPARSE:
         return [None] * count
-    present = iter(_values(column, steps, count - len(absent), quantum))
+    if not 1 <= len(sent) <= count:
+        raise PeerViolation(f"{_NAMES[column]}: {len(sent)} values for {count} fixes")
+    return _values(column, sent[0], sent[1:] + [0] * (count - len(sent)), quantum, boot_id)
+
+
+def _sparse(column: int, sent: list[int], count: int, quantum: int, absent: set[int]) -> Column:
+    """The values of a column that some fixes lack."""
+    if not sent:
+        raise PeerViolation(f"{_NAMES[column]}: no values")
+    present = iter(_own(column, sent, count - len(absent), quantum))
     return [None if index in absent else next(present) for index in range(count)]
 
 
-def _absent(message: records_pb2.Track, joined_columns: list[int], count: int) -> dict[int, set[int]]:
+def _absent(message: records_pb2.Track, plan: list[Planned], count: int) -> dict[int, set[int]]:
     """Column by column, the indexes of the fixes that lack it."""
     out: dict[int, set[int]] = {}
     for missing in message.missing:
         column = missing.column - FIRST_FIELD
         bits = int.from_bytes(missing.bitmap, "little")
-        if column not in _SPARSE or column in joined_columns or column in out:
+        if column not in _SPARSE or plan[column][2] is not None or column in out:
             raise PeerViolation("missing: no column, or one that has all")
         if bits.bit_length() > count or not 0 < bits.bit_count() < count:
             raise PeerViolation("missing: does not fit the count")
