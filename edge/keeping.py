@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 75  # above the 60 s for which live receipts are gathered, below most carriers' NAT timeouts
 SILENT_KEEPALIVES: Final = 1.5  # nothing at all came in for so long: the link is dead
+WAY_OUT_LOOK_S: Final = 1.0  # between two looks whether our own link came back, while there is no connection
 OPENING_S: Final = 60.0  # a name lookup (30 s) and two timeouts of 10 s; a link that says nothing until then is over
 
 
@@ -65,9 +66,8 @@ class LinkKeeper:
         self._backoff = backoff or Backoff(options.fleet_units)
         self._own_link = own_link or OwnLink()
         self._ended_bytes = (0, 0)
-        self._opened_s = self._came_in_s = 0.0
+        self._opened_s = self._look_s = 0.0
         self._try_s = float("-inf")
-        self._received_bytes = 0
         self._unanswered = 0
         self._only_mqtt311 = self._at_once = False
         self._out_since_s: float | None = None
@@ -79,9 +79,11 @@ class LinkKeeper:
         info = None if link is None else link.tcp_info()
         return (up, down) if info is None else (up + info.up_bytes, down + info.down_bytes)
 
-    def due_s(self) -> float:
-        """When `look_after` has something to do next, while there is no link."""
-        return self._try_s
+    def due_s(self, now_s: float) -> float:
+        """When `look_after` has something to do next."""
+        if self.link is None:
+            return min(self._try_s, now_s + WAY_OUT_LOOK_S)
+        return self._look_s if self.connected else self._opened_s + OPENING_S
 
     def look_after(self, will: Callable[[int], bytes]) -> None:
         """Open a link when it is time, give up a dead one; `will(session)` is what the broker says when it dies."""
@@ -95,18 +97,16 @@ class LinkKeeper:
             if now_s - self._opened_s > OPENING_S:
                 link.break_off("no answer")
         else:
-            info = link.tcp_info()
-            if info is not None and info.received_bytes != self._received_bytes:
-                self._received_bytes, self._came_in_s = info.received_bytes, now_s
-            if now_s - self._came_in_s > SILENT_KEEPALIVES * link.keepalive_s:
+            left_s = _patience_s(link)
+            self._look_s = now_s + max(left_s, 0.0)
+            if left_s <= 0:
                 link.break_off("nothing came in")
 
     def let_in(self) -> None:
         """The broker answered: the session has begun."""
         now_s = self._clock.monotonic_s()
-        self.connected, self._unanswered = True, 0
+        self.connected, self._unanswered, self._look_s = True, 0, now_s
         self.connections += 1
-        self._received_bytes, self._came_in_s = 0, now_s
         out_s = 0.0 if self._out_since_s is None else now_s - self._out_since_s
         log.info("connected to %s, session %d, after %.0f s", self._options.host, self.session, out_s)
         self._out_since_s, self._said = None, ""
@@ -179,3 +179,9 @@ class LinkKeeper:
         if (info := link.tcp_info()) is not None:
             up, down = self._ended_bytes
             self._ended_bytes = up + info.up_bytes, down + info.down_bytes
+
+
+def _patience_s(link: Link) -> float:
+    """How long nothing more may come in before the link counts as dead."""
+    info = link.tcp_info()
+    return SILENT_KEEPALIVES * link.keepalive_s - (0.0 if info is None else info.silent_s)

@@ -196,10 +196,16 @@ class Sending:
             return float("inf")
         if self._greet or self._appended:
             return now_s
-        times = [self._ask_alone_s, self._probe_s, self._bridges_known_s, *(a.due_s for a in self._alarms.values())]
-        if self._number_s is not None:
+        times = [alarm.due_s for alarm in self._alarms.values()]
+        if self._bridge_away(now_s):
+            return max(now_s, min([self._probe_s, *times]))
+        if now_s < self._bridges_known_s:
+            times.append(self._bridges_known_s)
+        if self._number_s is None:
+            times.append(max(self._ask_alone_s, self._asked_s + self._limits.ask_every_s))
+        else:
             times.append(max(self._number_s, self._bucket.ready_s(self._parcel_bytes, now_s)))
-        return min((at_s for at_s in times if at_s > now_s), default=float("inf"))
+        return max(now_s, min(times))
 
     # ------------------------------------------------------------------ the live lane
 

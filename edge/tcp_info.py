@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 # struct tcp_info, linux/tcp.h: 8 bytes, 24 u32, then counters; fields are only ever added at its end.
+_LAST_DATA_RECEIVED_AT: Final = 52
 _COUNTERS_AT: Final = 120
 _COUNTERS: Final = struct.Struct("=QQIIIIII QQQQ II QQ")  # tcpi_bytes_acked (Linux 4.1) to tcpi_bytes_retrans (4.19)
+_MILLISECONDS: Final = struct.Struct("=I")
 SEGMENT_OVERHEAD_BYTES: Final = 52  # IPv4 and TCP with timestamps
 
 
@@ -20,7 +22,7 @@ class TcpInfo:
     up_bytes: int
     down_bytes: int
     acked_bytes: int
-    received_bytes: int
+    silent_s: float  # since something last came in, or since the connection began
     busy_s: float
     least_rtt_s: float
 
@@ -34,13 +36,14 @@ def read_tcp_info(sock: socket.socket) -> TcpInfo | None:
     if len(raw) < _COUNTERS_AT + _COUNTERS.size:
         return None
     counters = _COUNTERS.unpack_from(raw, _COUNTERS_AT)
+    (silent_ms,) = _MILLISECONDS.unpack_from(raw, _LAST_DATA_RECEIVED_AT)
     acked, received, segments_out, segments_in, _notsent, least_rtt_us = counters[:6]
     busy_us, sent = counters[9], counters[14]
     return TcpInfo(
         up_bytes=sent + segments_out * SEGMENT_OVERHEAD_BYTES,
         down_bytes=received + segments_in * SEGMENT_OVERHEAD_BYTES,
         acked_bytes=acked,
-        received_bytes=received,
+        silent_s=silent_ms / 1_000,
         busy_s=busy_us / 1e6,
         least_rtt_s=least_rtt_us / 1e6,
     )

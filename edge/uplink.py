@@ -34,7 +34,8 @@ __all__ = ["Account", "Uplink", "UplinkOptions"]
 
 log = logging.getLogger(__name__)
 
-TURN_S: Final = 1.0  # how often the loop turns when nothing happens
+LONGEST_PAUSE_S: Final = 20.0  # a third of what the watchdog allows (edge/service.py); whatever happens wakes the loop
+AGAIN_S: Final = 1.0  # after the outbox could not be read, or while the kernel takes no more bytes
 CLOSE_WITHIN_S: Final = 3.0  # of the 5 s a stop may take
 EVENTS_A_TURN: Final = 100
 COMMANDS_WAITING: Final = 100  # the centre sends each again every 30 s
@@ -161,7 +162,7 @@ class Uplink:
             self._unreadable = True
             if self._keeper.link is not None:
                 self._keeper.link.break_off("outbox can not be read")
-            stop.wait(TURN_S)
+            stop.wait(AGAIN_S)
         else:
             self._unreadable = False
 
@@ -175,13 +176,10 @@ class Uplink:
 
     def _pause_s(self) -> float:
         now_s, keeper = self._clock.monotonic_s(), self._keeper
-        if keeper.link is None:
-            wanted_s = keeper.due_s() - now_s
-        elif keeper.connected and keeper.link.free:
-            wanted_s = self._sending.due_s(now_s) - now_s
-        else:
-            wanted_s = TURN_S
-        return min(max(wanted_s, 0.0), TURN_S)
+        due_s = min(keeper.due_s(now_s), now_s + LONGEST_PAUSE_S)
+        if keeper.link is not None and keeper.connected:
+            due_s = min(due_s, self._sending.due_s(now_s) if keeper.link.free else now_s + AGAIN_S)
+        return max(due_s - now_s, 0.0)
 
     def _happened(self, event: Connected | Ended | Heard | Written | None) -> None:
         if event is None:

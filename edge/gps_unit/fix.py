@@ -240,6 +240,8 @@ def _speed_rank(reading: Reading) -> int:
 
 def _agreed(positions: list[Position]) -> Position | None:
     """The last position that more than half of them agree with. gpsd takes the last as well, so answers compare."""
+    if positions.count(positions[-1]) == len(positions):
+        return positions[-1]  # as nearly always
     support = [sum(_near(one, other) for other in positions) for one in positions]
     most = max(support)
     if 2 * most <= len(positions):
@@ -255,10 +257,18 @@ def _near(a: Position, b: Position) -> bool:
 
 
 def _merge(epoch: _Epoch, position: Position, utc_ms: int | None, readings: list[Reading]) -> Fix:
-    def first(name: str) -> float | None:
-        return next((value for reading in readings if (value := getattr(reading, name)) is not None), None)
-
-    satellites = [reading.satellites for reading in readings if reading.satellites is not None]
+    alt: float | None = None
+    speed: float | None = None
+    course: float | None = None
+    hdop: float | None = None
+    satellites: int | None = None
+    for said in readings:  # best word first
+        alt = said.alt_msl_m if alt is None else alt
+        speed = said.speed_mps if speed is None else speed
+        course = said.course_deg if course is None else course
+        hdop = said.hdop if hdop is None else hdop
+        if said.satellites is not None:  # SiRF V counts each constellation in a GGA of its own
+            satellites = max(satellites or 0, said.satellites)
     synthetic = any(reading.synthetic for reading in readings)
     return Fix(
         utc_ms=utc_ms,
@@ -266,11 +276,11 @@ def _merge(epoch: _Epoch, position: Position, utc_ms: int | None, readings: list
         boottime_ms=epoch.boottime_ms,
         lat_deg=position.lat_deg,
         lon_deg=position.lon_deg,
-        alt_msl_m=first("alt_msl_m"),
-        speed_mps=first("speed_mps"),
-        course_deg=first("course_deg"),
-        hdop=first("hdop"),
-        satellites=max(satellites, default=None),  # SiRF V counts each constellation in a GGA of its own
+        alt_msl_m=alt,
+        speed_mps=speed,
+        course_deg=course,
+        hdop=hdop,
+        satellites=satellites,
         estimated=synthetic or any(reading.estimated for reading in readings),
         synthetic=synthetic,
     )

@@ -1,16 +1,21 @@
 """What one sentence says: every field converted and range-checked once, here. Pure.
 
-pynmea2 finds the fields; we convert them ourselves, because it gives 0.0 for a position without hemisphere, text for
-HDOP and satellites, the raw text for what it cannot convert, loses milliseconds to a float (.29 s becomes .289999),
-refuses minutes without decimals, and its RMC.is_valid says False for every u-blox of NMEA 4.1 (navigational status V,
-"not provided": corpus navsat_driver_nmea) and for status D.
+pynmea2 knows which field is where; we convert them ourselves, because it gives 0.0 for a position without hemisphere,
+text for HDOP and satellites, the raw text for what it cannot convert, loses milliseconds to a float (.29 s becomes
+.289999), refuses minutes without decimals, and its RMC.is_valid says False for every u-blox of NMEA 4.1 (navigational
+status V, "not provided": corpus navsat_driver_nmea) and for status D. Its parse() is left out too: a second pattern and
+a second checksum cost half of an epoch's whole CPU time on a process that sleeps between two epochs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
+from operator import itemgetter
 from re import compile as pattern
+from typing import NamedTuple
 
-from pynmea2 import TalkerSentence, parse
+import pynmea2
 
 from edge.gps_unit.dates import day_number, full_year
 from edge.gps_unit.nmea import Sentence
@@ -55,8 +60,7 @@ class Position:
     lon_deg: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """One sentence. None is not said. `time_step_ms` is the resolution of the time as written.
 
     valid: the sentence's own word on the fix; None when it has none.
@@ -79,127 +83,147 @@ class Reading:
     synthetic: bool = False
 
 
+Texts = tuple[str, ...]
+
+
+def _places(sentence: type[pynmea2.TalkerSentence], *names: str) -> Callable[[list[str]], Texts]:
+    """Takes those fields out of a sentence's texts, by pynmea2's names and in this order."""
+    return itemgetter(*(sentence.name_to_idx[name] for name in names))
+
+
+_POSITION = "lat", "lat_dir", "lon", "lon_dir"
+_RMC = _places(
+    pynmea2.RMC,
+    *("timestamp", "status", *_POSITION, "spd_over_grnd", "true_course", "datestamp", "mode_indicator"),
+)
+_GGA = _places(
+    pynmea2.GGA,
+    *("timestamp", "gps_qual", *_POSITION, "num_sats", "horizontal_dil", "altitude", "altitude_units"),
+)
+_GNS = _places(pynmea2.GNS, "timestamp", "mode_indicator", *_POSITION, "num_sats", "hdop", "altitude")
+_GLL = _places(pynmea2.GLL, "timestamp", "status", *_POSITION, "faa_mode")
+_VTG = _places(pynmea2.VTG, "true_track", "spd_over_grnd_kts", "spd_over_grnd_kmph", "faa_mode")
+_ZDA = _places(pynmea2.ZDA, "timestamp", "year", "month", "day")
+_NOT_SENT = [""] * 16  # the fields that an older receiver does not send; no kind of ours has more
+
+
 def read(sentence: Sentence) -> Reading | None:
     """Convert a sentence; None when its kind says nothing about a fix. Raises Malformed."""
     reader = _READERS.get(sentence.kind)
     if reader is None or not sentence.talker:
         return None
-    try:
-        parsed = parse(sentence.text, check=True)
-    except ValueError as error:
-        raise Malformed(sentence.text) from error
-    return reader(sentence.talker, _Fields(parsed))
+    _, *texts = sentence.text[:-3].split(",")  # less `*hh`
+    if not texts or not sentence.talker.isalnum():
+        raise Malformed(sentence.text)
+    if " " in sentence.text:
+        texts = [text.strip() for text in texts]
+    return reader(sentence.talker, texts + _NOT_SENT)
 
 
-class _Fields:
-    """The sentence's fields as text by pynmea2's names; empty for those an older receiver does not send."""
-
-    def __init__(self, parsed: TalkerSentence) -> None:
-        self._texts = parsed.data
-        self._index = parsed.name_to_idx
-
-    def __getitem__(self, name: str) -> str:
-        index = self._index[name]
-        return self._texts[index].strip() if index < len(self._texts) else ""
-
-
-def _rmc(talker: str, field: _Fields) -> Reading:
-    mode = field["mode_indicator"]
-    valid = field["status"] in ("A", "D") and mode != "N"
-    time_ms, step_ms = _time(field["timestamp"])
+def _rmc(talker: str, texts: list[str]) -> Reading:
+    time, status, lat, lat_dir, lon, lon_dir, speed, course, date, mode = _RMC(texts)
+    valid = status in ("A", "D") and mode != "N"
+    time_ms, step_ms = _time(time)
     return Reading(
         talker=talker,
         kind="RMC",
         time_ms=time_ms,
         time_step_ms=step_ms,
-        day=_date(field["datestamp"]),
-        position=_position(field) if valid else None,
+        day=_date(date),
+        position=_position(lat, lat_dir, lon, lon_dir) if valid else None,
         valid=valid,
-        speed_mps=_speed(field["spd_over_grnd"], _MPS_PER_KNOT),
-        course_deg=_course(field["true_course"]),
+        speed_mps=_speed(speed, _MPS_PER_KNOT),
+        course_deg=_course(course),
         estimated=mode == _ESTIMATED,
         synthetic=mode in _SYNTHETIC,
     )
 
 
-def _gga(talker: str, field: _Fields) -> Reading:
-    quality = field["gps_qual"].lstrip("0") or field["gps_qual"][:1]
+def _gga(talker: str, texts: list[str]) -> Reading:
+    time, quality, lat, lat_dir, lon, lon_dir, satellites, hdop, altitude, unit = _GGA(texts)
+    quality = quality.lstrip("0") or quality[:1]
     valid = quality in _GGA_FIX if quality else None
-    time_ms, step_ms = _time(field["timestamp"])
+    time_ms, step_ms = _time(time)
     return Reading(
         talker=talker,
         kind="GGA",
         time_ms=time_ms,
         time_step_ms=step_ms,
-        position=_position(field) if valid else None,
+        position=_position(lat, lat_dir, lon, lon_dir) if valid else None,
         valid=valid,
-        alt_msl_m=_altitude(field["altitude"]) if field["altitude_units"] in ("M", "") else None,
-        hdop=_hdop(field["horizontal_dil"]),
-        satellites=_satellites(field["num_sats"]),
+        alt_msl_m=_altitude(altitude) if unit in ("M", "") else None,
+        hdop=_hdop(hdop),
+        satellites=_satellites(satellites),
         estimated=quality == _GGA_ESTIMATED,
         synthetic=quality in _GGA_SYNTHETIC,
     )
 
 
-def _gns(talker: str, field: _Fields) -> Reading:
-    modes = frozenset(field["mode_indicator"]) - {"N"}  # one letter a constellation; GPGNS etc. may be empty
+def _gns(talker: str, texts: list[str]) -> Reading:
+    time, mode, lat, lat_dir, lon, lon_dir, satellites, hdop, altitude = _GNS(texts)
+    modes = frozenset(mode) - {"N"}  # one letter a constellation; GPGNS etc. may be empty
     valid = bool(modes & (_MEASURED | _SYNTHETIC | {_ESTIMATED}))
-    time_ms, step_ms = _time(field["timestamp"])
+    time_ms, step_ms = _time(time)
     return Reading(
         talker=talker,
         kind="GNS",
         time_ms=time_ms,
         time_step_ms=step_ms,
-        position=_position(field) if valid else None,
+        position=_position(lat, lat_dir, lon, lon_dir) if valid else None,
         valid=valid,
-        alt_msl_m=_altitude(field["altitude"]),
-        hdop=_hdop(field["hdop"]),
-        satellites=_satellites(field["num_sats"]),
+        alt_msl_m=_altitude(altitude),
+        hdop=_hdop(hdop),
+        satellites=_satellites(satellites),
         estimated=bool(modes) and modes <= {_ESTIMATED},
         synthetic=bool(modes & _SYNTHETIC),
     )
 
 
-def _gll(talker: str, field: _Fields) -> Reading:
-    mode = field["faa_mode"]
-    valid = field["status"] == "A" and mode != "N"
-    time_ms, step_ms = _time(field["timestamp"])
+def _gll(talker: str, texts: list[str]) -> Reading:
+    time, status, lat, lat_dir, lon, lon_dir, mode = _GLL(texts)
+    valid = status == "A" and mode != "N"
+    time_ms, step_ms = _time(time)
     return Reading(
         talker=talker,
         kind="GLL",
         time_ms=time_ms,
         time_step_ms=step_ms,
-        position=_position(field) if valid else None,
+        position=_position(lat, lat_dir, lon, lon_dir) if valid else None,
         valid=valid,
         estimated=mode == _ESTIMATED,
         synthetic=mode in _SYNTHETIC,
     )
 
 
-def _vtg(talker: str, field: _Fields) -> Reading:
-    valid = field["faa_mode"] != "N"
-    speed = _speed(field["spd_over_grnd_kts"], _MPS_PER_KNOT)
+def _vtg(talker: str, texts: list[str]) -> Reading:
+    course, knots, kmh, mode = _VTG(texts)
+    valid = mode != "N"
+    speed = _speed(knots, _MPS_PER_KNOT)
     if speed is None:
-        speed = _speed(field["spd_over_grnd_kmph"], _MPS_PER_KMH)
+        speed = _speed(kmh, _MPS_PER_KMH)
     return Reading(
         talker=talker,
         kind="VTG",
         valid=valid,
         speed_mps=speed if valid else None,
-        course_deg=_course(field["true_track"]) if valid else None,
+        course_deg=_course(course) if valid else None,
     )
 
 
-def _zda(talker: str, field: _Fields) -> Reading:
-    time_ms, step_ms = _time(field["timestamp"])
-    parts = [field[name] for name in ("year", "month", "day")]
+def _zda(talker: str, texts: list[str]) -> Reading:
+    time, *parts = _ZDA(texts)
+    time_ms, step_ms = _time(time)
     day = day_number(*map(int, parts)) if all(part.isdecimal() and part.isascii() for part in parts) else None
     return Reading(talker=talker, kind="ZDA", time_ms=time_ms, time_step_ms=step_ms, day=day)
 
 
 _READERS = {"RMC": _rmc, "GGA": _gga, "GNS": _gns, "GLL": _gll, "VTG": _vtg, "ZDA": _zda}
 
+# The sentences of an epoch repeat its time and position, letter by letter.
+_once_an_epoch = lru_cache(maxsize=2)
 
+
+@_once_an_epoch
 def _time(text: str) -> tuple[int | None, int]:
     """hhmmss[.s…] → (milliseconds of the day, resolution in ms), truncated to the millisecond."""
     if not text:
@@ -221,26 +245,27 @@ def _date(text: str) -> int | None:
     return day_number(full_year(int(match[3])), int(match[2]), int(match[1])) if match else None
 
 
-def _position(field: _Fields) -> Position | None:
+@_once_an_epoch
+def _position(lat: str, lat_dir: str, lon: str, lon_dir: str) -> Position | None:
     """None when a part is empty. Raises Malformed when it is no position, or when a digit seems to be lost.
 
     Ask only for a valid one: without a fix MTK-3301 says 8960.000000,N and TN-200 says 36000.0000,N.
     """
-    texts = field["lat"], field["lat_dir"], field["lon"], field["lon_dir"]
+    texts = lat, lat_dir, lon, lon_dir
     if not all(texts):
         return None
-    lat, lon = _LATITUDE.fullmatch(texts[0]), _LONGITUDE.fullmatch(texts[2])
-    if not lat or not lon or texts[1] not in ("N", "S") or texts[3] not in ("E", "W"):
+    north, east = _LATITUDE.fullmatch(lat), _LONGITUDE.fullmatch(lon)
+    if not north or not east or lat_dir not in ("N", "S") or lon_dir not in ("E", "W"):
         raise Malformed(f"position {texts}")
     # Two lost bytes that are equal leave the checksum whole, but a receiver writes both with about the same decimals.
-    if abs(len(lat[3] or "") - len(lon[3] or "")) > 1:
+    if abs(len(north[3] or "") - len(east[3] or "")) > 1:
         raise Malformed(f"position {texts}")
-    lat_deg, lon_deg = int(lat[1]) + _minutes(lat[2]) / 60, int(lon[1]) + _minutes(lon[2]) / 60
+    lat_deg, lon_deg = int(north[1]) + _minutes(north[2]) / 60, int(east[1]) + _minutes(east[2]) / 60
     if lat_deg > 90 or lon_deg > 180:
         raise Malformed(f"position {texts}")
     if lat_deg == 0 and lon_deg == 0:  # I5: 0,0 is how receivers say "none", never where a vehicle is
         return None
-    return Position(-lat_deg if texts[1] == "S" else lat_deg, -lon_deg if texts[3] == "W" else lon_deg)
+    return Position(-lat_deg if lat_dir == "S" else lat_deg, -lon_deg if lon_dir == "W" else lon_deg)
 
 
 def _minutes(text: str) -> float:

@@ -139,7 +139,9 @@ def test_the_kernels_counters_are_read(link: SimulatedLink) -> None:
         there_and_back(sock, bytes(30_000))
         info = read_tcp_info(sock)
         assert info is not None
-        assert info.received_bytes == 30_000 and info.acked_bytes in (30_000, 30_001)
+        assert info.acked_bytes in (30_000, 30_001)
         assert 30_000 + SEGMENT_OVERHEAD_BYTES < info.up_bytes < 40_000
-        assert info.down_bytes > 30_000 and info.busy_s >= 0.0 and 0.0 <= info.least_rtt_s < 1.0
+        assert (
+            info.down_bytes > 30_000 and info.silent_s < 10.0 and info.busy_s >= 0.0 and 0.0 <= info.least_rtt_s < 1.0
+        )
     assert read_tcp_info(sock) is None
