@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import statvfs
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from edge.clock import Clock
 from edge.outbox import Account
+from edge.today import Today, Traffic
 from wire import encode
 
 SAMPLE_S = 60.0
@@ -15,22 +16,12 @@ SAMPLE_S = 60.0
 BESIDE_REPORT_S = 600.0
 IDLE_S = 3600.0
 
-DAY_MS = 86_400_000
-
 
 class Accountable(Protocol):
     """What health asks of the outbox."""
 
     def account(self) -> Account | None:
         """Depth, holdings and losses; None while the file cannot be opened."""
-
-
-class Traffic(NamedTuple):
-    """What the uplink did since the process began: connections made, bytes up and down at IP level."""
-
-    connections: int = 0
-    up_bytes: int = 0
-    down_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +76,7 @@ class Health:
         clock: Clock,
         sources: Sources,
         *,
+        today: Today,
         firmware: str,
         disk: Path,
         machine: Machine | None = None,
@@ -92,6 +84,7 @@ class Health:
         self._outbox = outbox
         self._clock = clock
         self._sources = sources
+        self._today = today
         self._firmware = firmware
         self._disk = disk
         self._machine = machine or Machine()
@@ -99,8 +92,6 @@ class Health:
         self._sent_s: float | None = None
         self._hottest: int | None = None
         self._undervoltage: bool | None = None
-        self._day: int | None = None
-        self._before_today = Traffic()
 
     def sample(self) -> None:
         """Call at every turn; looks at the machine each minute, so that a short dip is not missed."""
@@ -113,7 +104,7 @@ class Health:
             self._hottest = degrees if self._hottest is None else max(self._hottest, degrees)
         if (low := self._machine.undervoltage()) is not None:
             self._undervoltage = low or bool(self._undervoltage)
-        self._begin_day()
+        self._today.count(self._sources.traffic())
 
     def due(self, *, reporting: bool) -> bool:
         """Whether to append one now: sooner when a report goes anyway."""
@@ -126,7 +117,7 @@ class Health:
         account = self._outbox.account()
         if account is None:
             return None
-        traffic = self._sources.traffic()
+        today = self._today.count(self._sources.traffic())
         return encode.health(
             at=(self._clock.utc_ms(), self._clock.boot_id, self._clock.boottime_ms()),
             holdings=account.holdings,
@@ -135,9 +126,9 @@ class Health:
             oldest_age_s=account.oldest_age_s or 0,
             shed_by_reason=account.shed_by_reason,
             rejected_by_reason=_counted(self._sources.rejected()),
-            reconnects_today=max(0, traffic.connections - self._before_today.connections - (self._day_is_first())),
-            bytes_up_today=traffic.up_bytes - self._before_today.up_bytes,
-            bytes_down_today=traffic.down_bytes - self._before_today.down_bytes,
+            reconnects_today=today.reconnects,
+            bytes_up_today=today.up_bytes,
+            bytes_down_today=today.down_bytes,
             cpu_decidegree_c=self._hottest,
             undervoltage=self._undervoltage,
             disk_free_bytes=_free_bytes(self._disk),
@@ -151,18 +142,7 @@ class Health:
         self._sent_s = self._clock.monotonic_s()
         self._hottest = self._undervoltage = None
         self._next_sample_s = 0.0
-
-    def _day_is_first(self) -> int:
-        return int(self._before_today == Traffic())  # the first connection of a process is no reconnect
-
-    def _begin_day(self) -> None:
-        utc_ms = self._clock.utc_ms()
-        if utc_ms is None:
-            return
-        day = utc_ms // DAY_MS
-        if self._day is not None and day != self._day:
-            self._before_today = self._sources.traffic()
-        self._day = day
+        self._today.save()
 
 
 def _counted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -15,11 +15,12 @@ from edge.gps_unit.listen import Listener
 from edge.gps_unit.motion import Policy
 from edge.gps_unit.receiver import Line, Receiver
 from edge.gps_unit.record import Recorder, Reporting, Tally
-from edge.health import Health, Sources, Traffic
+from edge.health import Health, Sources
 from edge.memory import Memory
 from edge.outbox import Outbox, OutboxReader
 from edge.sending import Limits
 from edge.tls import Identity
+from edge.today import Today, Traffic
 from edge.uplink import Uplink, UplinkOptions
 from wire.kinds import KIND_RESULT
 
@@ -102,6 +103,7 @@ def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memor
         outbox,
         clock,
         Sources(traffic=lambda: _traffic(uplink), rejected=rejected, unobserved=lambda: tally.unobserved),
+        today=Today(clock, memory),
         firmware=FIRMWARE,
         disk=config.outbox.path.parent,
     )
@@ -150,7 +152,8 @@ def _boot_reason(clock: Clock, memory: Memory) -> str:
 
 def _traffic(uplink: Uplink) -> Traffic:
     account = uplink.account()
-    return Traffic(account.connections, account.up_bytes, account.down_bytes)
+    # The first connection of a process is no reconnect.
+    return Traffic(max(0, account.connections - 1), account.up_bytes, account.down_bytes)
 
 
 def _line(remembered: object) -> Line | None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from edge.clock import Clock
-from edge.health import BESIDE_REPORT_S, DAY_MS, IDLE_S, SAMPLE_S, Health, Machine, Sources, Traffic
+from edge.health import BESIDE_REPORT_S, IDLE_S, SAMPLE_S, Health, Machine, Sources
+from edge.memory import Memory
 from edge.outbox import Account, Outbox
+from edge.today import DAY_MS, Today, Traffic
 from wire import records_pb2
 from wire.kinds import CLASS_STATUS, CLASS_TRACK, KIND_HEALTH, KIND_TRACK
 from wire.ranges import Ranges
@@ -42,6 +44,7 @@ class Box:
                 rejected=lambda: {"no_fix": 3, "hdop": 0},
                 unobserved=lambda: {"outbox": 2},
             ),
+            today=Today(self.clock, Memory(self.folder / "documents.db")),
             firmware="0.1.0",
             disk=self.folder,
             machine=Machine(self.sys, self.proc),
@@ -123,15 +126,26 @@ def test_where_the_machine_tells_nothing_nothing_is_said(box: Box, text: str) ->
 
 def test_traffic_is_counted_from_midnight_utc(box: Box) -> None:
     box.clock.heard_gnss(NOON + DAY_MS // 2 - 60_000, box.clock.boottime_ms())
-    box.traffic = Traffic(connections=3, up_bytes=1000, down_bytes=500)
+    box.traffic = Traffic(reconnects=2, up_bytes=1000, down_bytes=500)
     box.health.sample()
     said = box.record()
     assert (said.reconnects_today, said.bytes_up_today, said.bytes_down_today) == (2, 1000, 500)
     box.now_s += 120
     box.health.sample()
-    box.traffic = Traffic(connections=4, up_bytes=1700, down_bytes=600)
+    box.traffic = Traffic(reconnects=3, up_bytes=1700, down_bytes=600)
     said = box.record()
     assert (said.reconnects_today, said.bytes_up_today, said.bytes_down_today) == (1, 700, 100)
+
+
+def test_the_days_traffic_is_kept_when_a_record_goes_and_not_oftener(box: Box) -> None:
+    box.clock.heard_gnss(NOON, box.clock.boottime_ms())
+    box.traffic = Traffic(reconnects=1, up_bytes=1000, down_bytes=500)
+    box.record()
+    box.traffic = Traffic(reconnects=2, up_bytes=9000, down_bytes=900)
+    box.health.sample()
+    box.health, box.traffic = box.again(), Traffic(up_bytes=7)
+    said = box.record()
+    assert (said.reconnects_today, said.bytes_up_today, said.bytes_down_today) == (1, 1007, 500)
 
 
 def test_an_outbox_that_cannot_be_opened_has_no_account(tmp_path: Path) -> None:
@@ -141,6 +155,11 @@ def test_an_outbox_that_cannot_be_opened_has_no_account(tmp_path: Path) -> None:
 
     box = Box(tmp_path)
     shut = Health(
-        Shut(), box.clock, Sources(traffic=Traffic, rejected=dict, unobserved=dict), firmware="0.1.0", disk=tmp_path
+        Shut(),
+        box.clock,
+        Sources(traffic=Traffic, rejected=dict, unobserved=dict),
+        today=Today(box.clock, Memory(tmp_path / "documents.db")),
+        firmware="0.1.0",
+        disk=tmp_path,
     )
     assert shut.body() is None

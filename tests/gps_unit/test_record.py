@@ -14,10 +14,12 @@ from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.motion import Policy
 from edge.gps_unit.nmea import Framer
 from edge.gps_unit.record import MOST_EVENTS_WAITING, Recorder, Reporting, Tally
-from edge.health import Health, Sources, Traffic
+from edge.health import Health, Sources
+from edge.memory import Memory
 from edge.outbox import Outbox, OutboxReader
 from edge.sim.drive import drive
 from edge.sim.nmea import say
+from edge.today import Today, Traffic
 from wire import records_pb2
 from wire.decode import decode_track
 from wire.kinds import KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
@@ -62,7 +64,7 @@ class Box:
             health=Health(
                 self.outbox, self.clock,
                 Sources(traffic=Traffic, rejected=dict, unobserved=lambda: self.tally.unobserved),
-                firmware="t", disk=folder,
+                today=Today(self.clock, Memory(folder / "documents.db")), firmware="t", disk=folder,
             ),
             appended=self._append_seen,
             tally=self.tally,
