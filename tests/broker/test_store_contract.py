@@ -405,7 +405,16 @@ def test_rows_of_a_time_are_those_that_touch_it_also_across_midnight(store: Stor
 
 def test_conflicting_and_undated_rows_are_among_the_rows(store: Store) -> None:
     store.commit([arrival(1), arrival(1, track(NOON)), arrival(2, boot_track(0), outbox_id=9)])
-    assert [(r.seq, r.conflict) for r in store.rows(unit=UNIT)] == [(1, 1), (1, 0), (2, 0)]
+    assert [(r.seq, r.conflict) for r in store.rows(unit=UNIT)] == [(1, 0), (1, 1), (2, 0)]
+
+
+def test_a_units_rows_come_as_recorded_whatever_its_clock_did(store: Store) -> None:
+    set_back = [arrival(1), arrival(2, track(NOON - 3 * DAY)), arrival(3, track(NOON - 1_000)), arrival(4)]
+    store.commit([*reversed(set_back), arrival(5, boot_track(0))])
+    assert [r.seq for r in store.recorded(UNIT)] == [1, 2, 3, 4, 5]
+    assert list(store.recorded("nobody")) == []
+    same_day = store.rows(unit=UNIT, from_utc_ms=NOON - 5_000, to_utc_ms=NOON + DAY)
+    assert [r.seq for r in same_day if r.seq != 5] == [1, 3, 4]
 
 
 def test_rows_after_a_log_id_come_in_log_order_each_record_once_as_it_is_now(store: Store) -> None:
