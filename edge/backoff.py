@@ -15,7 +15,9 @@ TESTING_S: Final = 0.02
 
 
 class Backoff:
-    """Delays between attempts: 0..S after a loss, then 0..2S, 0..4S … up to max(30 s, S); S = 2 ms a unit of the fleet.
+    """Delays between attempts: 0..S after a loss, then 0..S, 0..2S … up to max(30 s, S); S = 2 ms a unit of the fleet.
+
+    S twice: a broker that is restarted within S seconds has half its fleet fail once, and nobody needs to wait longer.
 
     `testing` makes every delay shorter than 20 ms: a public feature, so that no test patches a clock.
     """
@@ -35,7 +37,7 @@ class Backoff:
 
     def after_loss(self) -> float:
         """Seconds to wait after a connection broke or an attempt failed; each call counts as one more attempt."""
-        bound_s = min(self.longest_s, self.spread_s * 2.0 ** min(self._attempts, 16))
+        bound_s = min(self.longest_s, self.spread_s * 2.0 ** min(max(0, self._attempts - 1), 16))
         self._attempts += 1
         return self._drawn(0.0, bound_s)
 

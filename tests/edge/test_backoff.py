@@ -15,9 +15,9 @@ def longest(low: float, high: float) -> float:
 
 @pytest.mark.parametrize(
     "units, bounds",
-    [(3, [1, 2, 4, 8, 16, 30, 30]), (3_000, [6, 12, 24, 30, 30, 30, 30]), (20_000, [40, 40, 40, 40, 40, 40, 40])],
+    [(3, [1, 1, 2, 4, 8, 16, 30, 30]), (3_000, [6, 6, 12, 24, 30, 30, 30]), (20_000, [40, 40, 40, 40, 40, 40, 40])],
 )
-def test_bounds_double_from_the_fleets_spread_to_30_s_or_the_spread(units: int, bounds: list[float]) -> None:
+def test_bounds_double_from_twice_the_fleets_spread_to_30_s_or_the_spread(units: int, bounds: list[float]) -> None:
     backoff = Backoff(units, uniform=longest)
     assert [backoff.after_loss() for _ in bounds] == bounds
 
