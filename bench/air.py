@@ -44,14 +44,14 @@ class Way:
     tolerance_m: float
     live_reach: str | None = None
     backlog_reach: str | None = None
-    timestamps: bool = True
+    timestamps: bool = True  # False: as packaging/60-pantau-gps-unit.conf sets up a box
 
 
 WAYS: Final = (
     Way("lossless", "lossless", 0.0, "≤ 30", "≤ 8"),
     Way("quantum", "receiver", 0.0),
     Way("quantum and 2.5 m", "receiver", 2.5, "≤ 22", "≤ 3"),
-    Way("the same, no TCP timestamps", "receiver", 2.5, "≤ 22", "≤ 3", timestamps=False),
+    Way("the same, box's sysctl", "receiver", 2.5, "≤ 22", "≤ 3", timestamps=False),
 )
 
 

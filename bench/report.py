@@ -49,7 +49,7 @@ def median(values: Sequence[float]) -> float:
 def skipped(bench: str, why: str, *, as_json: bool) -> int:
     """Say why nothing was measured here; the exit code."""
     if as_json:
-        print(json.dumps({"bench": bench, "skipped": why, "figures": []}))
+        print(json.dumps({"bench": bench, "conditions": f"skipped: {why}", "figures": []}))
     else:
         print(f"{bench}: skipped: {why}")
     return 0
