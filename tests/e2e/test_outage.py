@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import paho.mqtt.client as paho
 import pytest
-from outing import Outing, balanced, eventually, outing, plan
-from paho.mqtt.enums import CallbackAPIVersion
+from outing import Ear, Outing, balanced, eventually, outing, plan
 
 from edge.outbox import Outbox, OutboxReader
 from edge.sim.link import SimulatedLink
-from stage.city import CONSUMER, HOST, City, free_port
+from stage.city import City, free_port
 from torture.consumer import exported_utc_ms
 from wire.columns import encode_track
 from wire.kinds import CLASS_TRACK, KIND_TRACK
@@ -44,27 +42,14 @@ class Published(NamedTuple):
     seq: int
 
 
-class Listener:
-    """The central system's ear: every track, with the moment it came."""
-
-    def __init__(self, city: City) -> None:
-        self.tracks: list[Published] = []
-        who = city.credentials(CONSUMER)
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, CONSUMER)
-        self._client.tls_set(str(who.ca_path), str(who.certificate_path), str(who.key_path))
-        self._client.on_connect = lambda client, *_: client.subscribe("city/v1/+/+/track", qos=1)
-        self._client.on_message = self._heard
-        self._client.connect(HOST, city.port)
-        self._client.loop_start()
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _heard(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
+def published(ear: Ear) -> list[Published]:
+    """The tracks on the clean topics, as they came."""
+    found = []
+    for message in ear.heard:
         said = json.loads(message.payload)
         times = said["properties"]["unix_ms"]
-        self.tracks.append(Published(time.monotonic(), times[0], times[-1], said["seq"]))
+        found.append(Published(message.at_mono_s, times[0], times[-1], said["seq"]))
+    return found
 
 
 def three_days(until_utc_ms: int) -> Iterator[tuple[bytes, list[int]]]:
@@ -92,13 +77,13 @@ def filled(path: Path, until_utc_ms: int) -> set[int]:
     return told
 
 
-def live_at_once(box: Outing, listener: Listener, past_utc_ms: int) -> float:
+def live_at_once(box: Outing, ear: Ear, past_utc_ms: int) -> float:
     """The link is back: when the unit was let in. A position of now is on the clean topic within LIVE_WITHIN_S."""
     log_path = box.child.log_path
     eventually(lambda: "connected to" in log_path.read_text("utf-8"), 40, box.child.tail)
     connected = time.monotonic()
     late_s = eventually(
-        lambda: any(track.last_utc_ms > past_utc_ms for track in listener.tracks), LIVE_WITHIN_S, box.child.tail
+        lambda: any(track.last_utc_ms > past_utc_ms for track in published(ear)), LIVE_WITHIN_S, box.child.tail
     )
     log.info("live position %.2f s after CONNACK", late_s)
     return connected
@@ -113,11 +98,11 @@ def drained(outbox: Path) -> float:
     return time.monotonic()
 
 
-def assert_live_was_on_time(box: Outing, listener: Listener, since: float, until: float) -> None:
+def assert_live_was_on_time(box: Outing, ear: Ear, since: float, until: float) -> None:
     said = {written.utc_ms: written.last_mono_s for written in box.told}
     late_s = [
         track.at_mono_s - said[track.last_utc_ms]
-        for track in listener.tracks
+        for track in published(ear)
         if since < track.at_mono_s < until and said.get(track.last_utc_ms, 0.0) > since
     ]
     log.info("%d live rows, latest %.2f s", len(late_s), max(late_s))
@@ -125,9 +110,9 @@ def assert_live_was_on_time(box: Outing, listener: Listener, since: float, until
     assert max(late_s) <= LIVE_WITHIN_S
 
 
-def assert_newest_came_first(listener: Listener, past_utc_ms: int) -> None:
+def assert_newest_came_first(ear: Ear, past_utc_ms: int) -> None:
     """Parcel by parcel back in time; inside one parcel rows stand in their order."""
-    past = [track for track in listener.tracks if track.last_utc_ms <= past_utc_ms]
+    past = [track for track in published(ear) if track.last_utc_ms <= past_utc_ms]
     begins = [past[0]] + [after for before, after in itertools.pairwise(past) if after.seq != before.seq + 1]
     log.info("in %d parcels", len(begins))
     assert all(after.seq < before.seq for before, after in itertools.pairwise(begins))
@@ -145,21 +130,20 @@ def test_after_three_days_without_a_link_all_of_it_arrives_and_live_is_never_lat
         box = outing(city, UNIT)
         try:
             city.start_centre()
-            listener = Listener(city)
             link.cut()
             box.begin()
             time.sleep(4)
-            link.mend()
-            connected = live_at_once(box, listener, max(past))
-            done = drained(city.outbox_path(UNIT))
-            told = box.end()
-            listener.close()
+            with Ear(city, "city/v1/+/+/track") as ear:
+                link.mend()
+                connected = live_at_once(box, ear, max(past))
+                done = drained(city.outbox_path(UNIT))
+                told = box.end()
         finally:
             box.give_up()
             late = city.stop()
         assert late == []
-    assert_live_was_on_time(box, listener, connected, done)
-    assert_newest_came_first(listener, max(past))
+    assert_live_was_on_time(box, ear, connected, done)
+    assert_newest_came_first(ear, max(past))
     stored = exported_utc_ms(city, UNIT)
     assert len(stored) == len(set(stored))
     assert set(stored) >= past
