@@ -26,6 +26,7 @@ FIRST_RETRY_S: Final = 0.3
 SLOWEST_RETRY_S: Final = 3.0
 STEADY_S: Final = 5.0
 LOOP_S: Final = 1.0
+READ_ON_MESSAGES: Final = 100  # in 2 ms; then receipts and pings have their turn again
 WARN_EVERY_S: Final = 30.0
 
 Received = Callable[[str, bytes, bool], None]
@@ -62,13 +63,15 @@ class Link:
         self.name = name
         self._endpoint = endpoint
         self._subscriptions = list(subscriptions)
+        self._received = received
+        self._heard = 0
         self._connected = connected
         self._closing = threading.Event()
         self._lost_mono_s: float | None = None
         self._warned_mono_s = -WARN_EVERY_S
-        self._client = self._wire(received, will)
+        self._client = self._wire(will)
 
-    def _wire(self, received: Received | None, will: tuple[str, bytes] | None) -> paho.Client:
+    def _wire(self, will: tuple[str, bytes] | None) -> paho.Client:
         client = paho.Client(CallbackAPIVersion.VERSION2, self.name, reconnect_on_failure=False)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.tls_set_context(_context(self._endpoint))
@@ -77,11 +80,7 @@ class Link:
         client.on_socket_register_write = lambda *_: None
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        if received is not None:
-            hand_over = received
-            client.on_message = lambda _client, _userdata, message: hand_over(
-                message.topic, bytes(message.payload), message.retain
-            )
+        client.on_message = self._on_message
         if will is not None:
             client.will_set(will[0], will[1], qos=1, retain=True)
         return client
@@ -99,9 +98,21 @@ class Link:
                 if self._closing.is_set():  # closed while it was connecting
                     self._client.disconnect()
                 while self._client.loop(LOOP_S) == paho.MQTT_ERR_SUCCESS:
-                    pass
+                    self._read_on()
             steady = time.monotonic() - started_s >= STEADY_S
             delay_s = FIRST_RETRY_S if steady else min(SLOWEST_RETRY_S, max(FIRST_RETRY_S, 2 * delay_s))
+
+    def _read_on(self) -> None:
+        """Read what is there already: loop() selects, looks after pings and writes for each single message."""
+        for _ in range(READ_ON_MESSAGES):
+            heard = self._heard
+            if self._client.loop_read() != paho.MQTT_ERR_SUCCESS or self._heard == heard:
+                return
+
+    def _on_message(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
+        self._heard += 1
+        if self._received is not None:
+            self._received(message.topic, bytes(message.payload), message.retain)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         """Hand it to the network thread; False when there is no connection (nothing is kept for later at QoS 0)."""
