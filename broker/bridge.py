@@ -103,10 +103,11 @@ class Bridge:
         finally:
             self._stop.set()
             self._join([committing], COMMIT_WITHIN_S)
+            self._down.close()
+            receipting.join(SAY_WITHIN_S / 2)  # a receipt that came after the last word would overrule it
             reader.publish(bridge_state(self._settings.name), replace(mine, online=False).encode(), qos=1, retain=True)
-            for link in (reader, self._down):
-                link.close()
-            self._join([reading, receipting], SAY_WITHIN_S, at_last=[reader.break_off, self._down.break_off])
+            reader.close()
+            self._join([reading, receipting], SAY_WITHIN_S / 2, at_last=[reader.break_off, self._down.break_off])
         return EXIT_CONFIG if yields else self._exit_code()
 
     def _reader(self, mine: BridgeState) -> Link:

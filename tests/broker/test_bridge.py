@@ -28,6 +28,7 @@ from wire.kinds import CLASS_ALARM, CLASS_STATUS, KIND_EVENT, KIND_RESULT, KIND_
 from wire.ranges import Ranges
 
 Connect = Callable[..., MqttClient]
+MANY_OWED = 2_000  # receipts that take a while to leave
 
 
 @pytest.fixture
@@ -115,6 +116,21 @@ def test_a_stop_sends_the_receipts_it_owes_and_says_offline(
         assert bridge.stop() == 0
         assert unit.receipt().ranges == Ranges([(1, 1)])
         assert unit.client.next(matching=lambda m: b'"online":false' in m.payload).topic.endswith("/state")
+
+
+def test_offline_is_said_after_the_last_receipt_or_that_one_would_overrule_it(
+    make_bridge: Callable[..., RunningBridge], unit: UnitVoice
+) -> None:
+    with make_bridge() as bridge:
+        unit.bridge_is_online()
+        for unit.outbox_id in range(1, MANY_OWED + 1):
+            unit.send([row(1)])
+        eventually(lambda: len(stored(bridge)) == MANY_OWED)
+        assert bridge.stop() == 0
+    owed = 0
+    while b'"online":false' not in bytes((message := unit.client.next()).payload):
+        owed += message.topic.endswith("/receipt")
+    assert owed == MANY_OWED
 
 
 def test_a_duplicate_is_receipted_again_and_stored_once(
