@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import math
 import selectors
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from bench.clients import Client, publish_packet, tls, turn_all
@@ -23,6 +25,8 @@ ROW_FIXES: Final = 10
 ROWS_A_BULK_PARCEL: Final = 150  # lossless rows of real drives: about 15 kB packed
 RESEND_BULK_S: Final = 30.0
 ASK_AGAIN_S: Final = 30.0
+LIVE_WAITING: Final = 2_000  # rows on their way: about what two transactions take
+LIVE_TURN_S: Final = 0.005
 
 
 @dataclass(slots=True)
@@ -55,12 +59,7 @@ class Load:
 
 def parcels(unit: str, fixes: Sequence[Fix8], count: int, *, outbox_id: int) -> tuple[list[Ready], bytes]:
     """`count` bulk parcels of a drive repeated in time, and a live parcel that asks for the first number."""
-    bodies = []
-    drive_ms = fixes[-1][0] - fixes[0][0] + 1000
-    for row in range(1, count * ROWS_A_BULK_PARCEL + 1):
-        begin = (row * ROW_FIXES) % (len(fixes) - ROW_FIXES)
-        shift_ms = (row * ROW_FIXES) // (len(fixes) - ROW_FIXES) * drive_ms
-        bodies.append(encode_track([(f[0] + shift_ms, *f[1:]) for f in fixes[begin : begin + ROW_FIXES]]))
+    bodies = _bodies(fixes, 1, count * ROWS_A_BULK_PARCEL)
     ready = []
     for index in range(count):
         first = index * ROWS_A_BULK_PARCEL + 1
@@ -75,6 +74,25 @@ def parcels(unit: str, fixes: Sequence[Fix8], count: int, *, outbox_id: int) -> 
     live = [(last, CLASS_TRACK, KIND_TRACK, check(bodies[-1]), bodies[-1])]
     ask = parcel(outbox_id, live, waiting_bytes=count * 15_000, session=1, boot_id=1)
     return ready[::-1], publish_packet(up(unit), ask)
+
+
+def live_parcels(unit: str, fixes: Sequence[Fix8], count: int, *, outbox_id: int, first_seq: int) -> list[bytes]:
+    """`count` rows as a unit sends them while it drives: each a PUBLISH of its own on the live lane."""
+    return [
+        publish_packet(up(unit), parcel(outbox_id, [(seq, CLASS_TRACK, KIND_TRACK, check(body), body)]))
+        for seq, body in enumerate(_bodies(fixes, first_seq, count), first_seq)
+    ]
+
+
+def _bodies(fixes: Sequence[Fix8], first_row: int, count: int) -> list[bytes]:
+    """Rows of a drive that is driven again and again, each time later."""
+    bodies = []
+    drive_ms = fixes[-1][0] - fixes[0][0] + 1000
+    for row in range(first_row, first_row + count):
+        again, begin = divmod(row * ROW_FIXES, len(fixes) - ROW_FIXES)
+        shift_ms = again * drive_ms
+        bodies.append(encode_track([(f[0] + shift_ms, *f[1:]) for f in fixes[begin : begin + ROW_FIXES]]))
+    return bodies
 
 
 class Fleet:
@@ -112,6 +130,25 @@ class Fleet:
             wait_s = self._due[0][0] - now if self._due else 0.05
             turn_all(self._selector, min(0.05, max(0.0, wait_s)))
         return time.monotonic() - begun
+
+    def live(
+        self, packets: Iterator[tuple[str, bytes]], stored: Callable[[], int], deadline_s: float, per_s: float
+    ) -> float:
+        """Send live parcels, `per_s`, never more than LIVE_WAITING ahead of what is stored.
+
+        Seconds until all are stored; raises TimeoutError.
+        """
+        begun, sent = time.monotonic(), 0
+        while (took_s := time.monotonic() - begun) < deadline_s:
+            kept = stored()
+            allowed = math.ceil(min(kept + LIVE_WAITING, 1 + per_s * took_s))
+            for name, packet in islice(packets, max(0, allowed - sent)):
+                self.units[name].client.send(packet)
+                sent += 1
+            if kept >= sent < allowed:
+                return took_s
+            turn_all(self._selector, LIVE_TURN_S)
+        raise TimeoutError(f"{sent - stored()} live parcels not stored after {deadline_s} s")
 
     def close(self) -> None:
         for unit in self.units.values():

@@ -1,10 +1,12 @@
-"""ingest: 200 units over mutual TLS drain backlogs of 10-fix rows into SQLite, by the numbers they draw.
+"""ingest: 200 units over mutual TLS, rows of 10 fixes, SQLite.
 
-Two cores are shared by broker, bridge, publisher and this load.
+First they drain backlogs by the numbers they draw, then they send live rows, each a parcel of its own: as fast as these
+are stored, and at a pace a city may have. Two cores are shared by broker, bridge, publisher and this load.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -13,8 +15,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-from bench.drives import full_drives
-from bench.fleet import Fleet, parcels
+from bench.drives import Fix8, full_drives
+from bench.fleet import ROW_FIXES, ROWS_A_BULK_PARCEL, Fleet, live_parcels, parcels
 from bench.processes import cpu_s
 from bench.report import Figure, show
 from broker.publisher import CURSOR_NAME
@@ -23,7 +25,12 @@ from stage.city import City
 
 UNITS: Final = 200
 PARCELS_A_UNIT: Final = 4
+LIVE_ROWS_A_UNIT: Final = 150
+PACED_ROWS_A_UNIT: Final = 60
+PACED_PER_S: Final = 1_000  # 10,000 units with a row each 10 s
 DEADLINE_S: Final = 300.0
+
+Rows = list[tuple[str, bytes]]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,39 +41,68 @@ def main(argv: Sequence[str]) -> int:
         city.prepare()
         for name in names:
             city.authority.ensure(name, "unit")
-        drives = cycle(full_drives().values())
-        made = {name: parcels(name, next(drives), PARCELS_A_UNIT, outbox_id=i + 1) for i, name in enumerate(names)}
+        drives = dict(zip(names, cycle(full_drives().values()), strict=False))
+        made = {name: parcels(name, drives[name], PARCELS_A_UNIT, outbox_id=i + 1) for i, name in enumerate(names)}
+        live = [_live(name, drives[name], i + 1) for i, name in enumerate(names)]
+        packets = [packet for turn in zip(*live, strict=True) for packet in turn]
+        cut = UNITS * LIVE_ROWS_A_UNIT
         try:
             city.start_centre()
-            figures = _measure(city, Fleet(city, made))
+            fleet = Fleet(city, made)
+            figures = _bulk(city, fleet)
+            figures += _live_lane(city, fleet, "live", packets[:cut], math.inf)
+            figures += _live_lane(city, fleet, f"live at {PACED_PER_S} rows/s", packets[cut:], PACED_PER_S)
+            fleet.close()
         finally:
             city.stop()
     show("ingest", figures, as_json="--json" in argv, conditions=f"{UNITS} units, {os.cpu_count()} cores, SQLite")
     return 0
 
 
-def _measure(city: City, fleet: Fleet) -> list[Figure]:
-    parts = ("bridge", "publisher", "mosquitto")
-    before = {part: cpu_s(city.children[part].pid) for part in parts}
-    own = time.process_time()
+def _live(name: str, drive: Sequence[Fix8], outbox_id: int) -> Rows:
+    first = PARCELS_A_UNIT * ROWS_A_BULK_PARCEL + 2  # the first live row asked for the first number
+    count = LIVE_ROWS_A_UNIT + PACED_ROWS_A_UNIT
+    return [(name, packet) for packet in live_parcels(name, drive, count, outbox_id=outbox_id, first_seq=first)]
+
+
+def _bulk(city: City, fleet: Fleet) -> list[Figure]:
+    used, own_s = _used(city), time.process_time()
     fleet.ask()
     took_s = fleet.drain(DEADLINE_S)
     fixes = fleet.stored_fixes
-    load_s = time.process_time() - own
-    bridge_s = cpu_s(city.children["bridge"].pid) - before["bridge"]
+    load_s = time.process_time() - own_s
     _publisher_is_done(city)
-    used = {part: cpu_s(city.children[part].pid) - before[part] for part in parts}
-    fleet.close()
+    spent = {part: now_s - used[part] for part, now_s in _used(city).items()}
     return [
-        Figure("stored and receipted", fixes / took_s, "fixes/s", "≥ 40000"),
-        Figure("bridge CPU", bridge_s / fixes * 1e6, "µs/fix", "≤ 10"),
-        Figure("publisher CPU", used["publisher"] / fixes * 1e6, "µs/fix", "≤ 5"),
-        Figure("broker CPU", used["mosquitto"] / fixes * 1e6, "µs/fix"),
-        Figure("load generator CPU", load_s / fixes * 1e6, "µs/fix"),
-        Figure("fixes", fixes, ""),
-        Figure("asked again", sum(unit.resent for unit in fleet.units.values()), "times"),
-        Figure("took", took_s, "s"),
+        Figure("bulk: stored and receipted", fixes / took_s, "fixes/s", "≥ 40000"),
+        Figure("bulk: bridge CPU", spent["bridge"] / fixes * 1e6, "µs/fix", "≤ 10"),
+        Figure("bulk: publisher CPU", spent["publisher"] / fixes * 1e6, "µs/fix", "≤ 5"),
+        Figure("bulk: broker CPU", spent["mosquitto"] / fixes * 1e6, "µs/fix"),
+        Figure("bulk: load generator CPU", load_s / fixes * 1e6, "µs/fix"),
+        Figure("bulk: fixes", fixes, ""),
+        Figure("bulk: asked again", sum(unit.resent for unit in fleet.units.values()), "times"),
+        Figure("bulk: took", took_s, "s"),
     ]
+
+
+def _live_lane(city: City, fleet: Fleet, name: str, packets: Rows, per_s: float) -> list[Figure]:
+    used, fixes = _used(city), len(packets) * ROW_FIXES
+    with open_store(city.store_url) as store:
+        before = store.last_log_id()
+        took_s = fleet.live(iter(packets), lambda: store.last_log_id() - before, DEADLINE_S, per_s)
+    _publisher_is_done(city)
+    spent = {part: now_s - used[part] for part, now_s in _used(city).items()}
+    paced = per_s < math.inf
+    return [
+        Figure(f"{name}: stored", fixes / took_s, "fixes/s", None if paced else "≥ 40000"),
+        Figure(f"{name}: bridge CPU", spent["bridge"] / fixes * 1e6, "µs/fix", None if paced else "≤ 10"),
+        Figure(f"{name}: publisher CPU", spent["publisher"] / fixes * 1e6, "µs/fix", None if paced else "≤ 5"),
+        Figure(f"{name}: broker CPU", spent["mosquitto"] / fixes * 1e6, "µs/fix"),
+    ]
+
+
+def _used(city: City) -> dict[str, float]:
+    return {part: cpu_s(city.children[part].pid) for part in ("bridge", "publisher", "mosquitto")}
 
 
 def _publisher_is_done(city: City) -> None:
