@@ -170,21 +170,23 @@ class Committer:
         group.live, group.live_rows = len(group.parcels), len(group.arrivals)
         live_done_s = time.monotonic()
         for queued in bulk:
-            self._read_one(queued, group, utc_less_mono_ms)
+            if self._read_one(queued, group, utc_less_mono_ms):
+                self._numbers.used(len(queued.payload))
         group.bulk_bytes = sum(len(queued.payload) for queued in bulk)
         group.live_s, group.bulk_s = live_done_s - started_s, time.monotonic() - live_done_s
         return group
 
-    def _read_one(self, queued: Queued, group: Group, utc_less_mono_ms: float) -> None:
+    def _read_one(self, queued: Queued, group: Group, utc_less_mono_ms: float) -> bool:
+        """Whether it was a parcel whose unit has more waiting."""
         named = _named(queued.topic)
         if named is None:  # also what a certificate named bridge… or city… sends as if it were a unit
             self.counters["refused_topic"] += 1
-            return
+            return False
         try:
             parcel = decode_parcel(queued.payload)
         except PeerViolation as error:
             self.counters[reason("malformed", error)] += 1
-            return
+            return False
         unit, leaf = named
         at_utc_ms = int(queued.at_mono_s * 1000 + utc_less_mono_ms)
         outbox_id, session = parcel.outbox_id, parcel.session
@@ -197,6 +199,7 @@ class Committer:
             Arrival(unit, outbox_id, row.seq, row.cls, row.kind, row.body, at_utc_ms, session, boot_id, sent_ms)
             for row in parcel.rows
         ]
+        return parcel.waiting_bytes > 0
 
     def _settle(self, store: Store, group: Group, outcomes: list[Outcome], took_s: float) -> None:
         """The group is stored: note what each unit is to be told, send what is due, learn what it cost."""

@@ -145,13 +145,21 @@ class Numbers:
 
     def __init__(self) -> None:
         self._slot_mono_s = 0.0
+        self._parcel_bytes = float(BULK_PARCEL_BYTES)
+
+    def used(self, parcel_bytes: int) -> None:
+        """A number was used for a parcel of that size, and more waits: so large are parcels that could be full.
+
+        Units on slow uplinks send less than a number allows; time kept for the rest would be lost to all.
+        """
+        self._parcel_bytes += COST_WEIGHT * (min(parcel_bytes, BULK_PARCEL_BYTES) - self._parcel_bytes)
 
     def draw(self, waiting_bytes: int, *, now_mono_s: float, cost: Cost) -> int:
         """The milliseconds after which a unit with `waiting_bytes` > 0 may send one bulk parcel."""
         self._slot_mono_s = max(self._slot_mono_s, now_mono_s)
         after_s = self._slot_mono_s - now_mono_s
         share = max(LEAST_SHARE, FULL_SHARE - cost.live_share(now_mono_s))
-        self._slot_mono_s += min(BULK_PARCEL_BYTES, waiting_bytes) * cost.bulk_byte_s / share
+        self._slot_mono_s += min(self._parcel_bytes, waiting_bytes) * cost.bulk_byte_s / share
         return min(round(after_s * 1000), _MOST_MS)
 
 

@@ -86,6 +86,20 @@ def test_the_first_asker_may_send_at_once_and_the_next_waits_for_its_work() -> N
     assert numbers.draw(10**9, now_mono_s=100.0, cost=cost) == pytest.approx(2 * one_parcel_ms, abs=1)
 
 
+def test_numbers_keep_no_time_for_bytes_that_slow_uplinks_do_not_send() -> None:
+    numbers, cost = Numbers(), Cost(0.0)
+    for _ in range(200):
+        numbers.used(4_000)
+    numbers.draw(10**9, now_mono_s=100.0, cost=cost)
+    small_ms = 4_000 * FIRST_COST_S / 0.97 * 1000
+    assert numbers.draw(10**9, now_mono_s=100.0, cost=cost) == pytest.approx(small_ms, abs=1)
+    for _ in range(200):
+        numbers.used(10**6)
+    numbers.draw(10**9, now_mono_s=200.0, cost=cost)
+    full_ms = BULK_PARCEL_BYTES * FIRST_COST_S / 0.97 * 1000
+    assert numbers.draw(10**9, now_mono_s=200.0, cost=cost) == pytest.approx(full_ms, abs=1)
+
+
 def test_a_small_backlog_takes_a_small_slot() -> None:
     numbers, cost = Numbers(), Cost(0.0)
     numbers.draw(100, now_mono_s=0.0, cost=cost)
