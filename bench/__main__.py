@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Final
 
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> int:
             return 0
         print(f"\nno such bench: {', '.join(unknown)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that networks and processes are cleared away then, too
     worst = 0
     for name in names or BENCHES:
         worst = max(worst, importlib.import_module(f"bench.{name}").main(flags))
