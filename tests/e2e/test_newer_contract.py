@@ -78,7 +78,7 @@ def newer_parcel(first: int, rows: list[tuple[int, int, bytes]]) -> bytes:
     """Plain rows, with fields this contract does not know in the parcel and in each row."""
     parcel = records_pb2.Parcel(outbox_id=OUTBOX_ID, waiting_bytes=1)
     for index, (cls, kind, body) in enumerate(rows):
-        row = parcel.rows.add(seq_step=1 if index else first, cls=cls, kind=kind, check=check(body), body=body)  # type: ignore[arg-type]
+        row = parcel.rows.add(seq_step=1 if index else first, cls=cls, kind=kind, check=check(body), body=body)
         row.MergeFromString(NEW_FIELD)
     return parcel.SerializeToString() + NEW_FIELD
 

@@ -27,7 +27,7 @@ LIVE_WITHIN_S = 2.0
 # The link of uplink.md: 1 Mbit/s, 80 ms there and back. The unit's own bucket (16 kB/s: the drain would take minutes,
 # `bench drain` measures it) is lifted, which is the harder case for live: bulk takes all the link has.
 BYTES_PER_S, ONE_WAY_S = 125_000.0, 0.04
-NO_BUCKET = {"bulk_bytes_per_s": 100_000_000, "bulk_burst_bytes": 100_000_000}
+NO_BUCKET: dict[str, object] = {"bulk_bytes_per_s": 100_000_000, "bulk_burst_bytes": 100_000_000}
 LIVE_ROWS = 100
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,7 @@ def locked(_disk: Path, store: Path) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("sick", [full, locked], ids=["full", "locked"])
 def test_while_the_store_takes_nothing_boxes_keep_all_and_then_it_is_stored_once(
-    city: City, disk: Path, sick: type[contextmanager[None]]
+    city: City, disk: Path, sick: Callable[[Path, Path], AbstractContextManager[None]]
 ) -> None:
     boxes = [outing(city, unit, seed=index) for index, unit in enumerate(UNITS)]
     try:
