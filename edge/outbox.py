@@ -130,10 +130,10 @@ class Outbox:
         return row_id
 
     def tick(self) -> None:
-        """Call once a second or oftener: settles what has waited 5 s alone, renews the ballast."""
+        """Call once a second or oftener: settles alone what has waited 5 s or is urgent, renews the ballast."""
         self._take_requests()
         now_s = self._clock.monotonic_s()
-        if self._since_mono_s is not None and now_s - self._since_mono_s >= SETTLE_AFTER_S:
+        if self._since_mono_s is not None and (now_s - self._since_mono_s >= SETTLE_AFTER_S or self._urgent()):
             self.settle()
         if now_s >= self._next_ballast_mono_s and not self._writer.failing:
             self._next_ballast_mono_s = now_s + BALLAST_EVERY_S
@@ -192,6 +192,10 @@ class Outbox:
 
     def _want_examination(self) -> None:
         self._requests.suspected = True
+
+    def _urgent(self) -> bool:
+        """Another outbox_id or a look for damage is rare and waits for nobody, unless the disk refuses anyway."""
+        return not self._writer.failing and (self._requests.new_outbox or self._requests.suspected)
 
     def _take_requests(self) -> None:
         while self._queue:

@@ -235,6 +235,8 @@ class Writer:
         """Somebody read damage: look at all of it once, at the tree and then at every row's bytes."""
         self._requests.suspected = False
         connection = self._connection()
+        # Pages in our own cache may be whole while the disk, which the reader reads, has lost them: forget them first.
+        connection.execute("PRAGMA shrink_memory").fetchall()
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             self._salvage()
             return

@@ -200,6 +200,16 @@ def test_a_new_outbox_keeps_the_rows_and_the_old_identity_of_what_is_here(path: 
     outbox.close()
 
 
+def test_a_new_outbox_waits_for_no_append_and_not_for_the_next_five_seconds(path: Path) -> None:
+    outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
+    track(outbox)
+    first = outbox.outbox_id
+    outbox.open_new_outbox()
+    outbox.tick()
+    assert outbox.outbox_id != first
+    outbox.close()
+
+
 def test_refused_rows_become_a_tombstone(path: Path) -> None:
     outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
     for _ in range(5):

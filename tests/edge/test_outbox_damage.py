@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import sqlite3
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import OutboxCorrupt
+from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox import Outbox, OutboxReader
 from tests.edge.outbox_ledger import Key, events, gone, missing, ranges, rows
+from wire.encode import check
 from wire.kinds import CLASS_ALARM, CLASS_TRACK, KIND_TRACK
 
 LIMIT_BYTES = 16 << 20
@@ -131,6 +134,54 @@ def test_damage_that_only_a_reader_meets_is_salvaged_too(tmp_path: Path) -> None
     assert gone(path)["corrupt"]
     assert missing(path, accepted) == set()
     reader.close()
+    outbox.close()
+
+
+def test_a_reader_that_never_pauses_sees_only_whole_rows_through_every_salvage(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    accepted, _ = filled(path)
+    outbox, ended = Outbox(path, limit_bytes=LIMIT_BYTES), threading.Event()
+    wrong: list[Key] = []
+    rounds = [0]
+
+    def read() -> None:
+        reader = OutboxReader(path, on_corrupt=outbox.suspect)
+        while not ended.is_set():
+            with suppress(OutboxCorrupt, OutboxFull):  # the uplink tries again a second later
+                for row in [*reader.above(0, 10_000), *reader.below(300, 60, 20_000), *reader.alarms(9)]:
+                    wrong.extend({(row.outbox_id, row.seq)} if check(row.body) != row.check else ())
+            rounds[0] += 1
+        reader.close()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for turn in range(4):
+            flip(path, (path.stat().st_size // 1024 * (turn + 2) // 6) * 1024)
+            accepted |= fill(outbox, 20, seed=turn)
+            seen, until_s = rounds[0], time.monotonic() + 10
+            while rounds[0] < seen + 3 and time.monotonic() < until_s:
+                time.sleep(0.005)
+            outbox.tick()
+    finally:
+        ended.set()
+        thread.join()
+    assert len(set_aside(path)) >= 2 and not wrong
+    assert missing(path, accepted) == set()
+    outbox.close()
+
+
+def test_what_a_reader_suspects_is_looked_at_within_the_next_tick(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    filled(path)
+    outbox = Outbox(path, limit_bytes=LIMIT_BYTES)
+    flip(path, path.stat().st_size // 2048 * 1024)
+    reader = OutboxReader(path, on_corrupt=outbox.suspect)
+    with suppress(OutboxCorrupt):
+        reader.above(0, 10_000)
+    reader.close()
+    outbox.tick()
+    assert [name for name, _ in events(path)] == ["outbox_salvaged"]
     outbox.close()
 
 

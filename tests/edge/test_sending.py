@@ -14,6 +14,7 @@ from scripted_centre import ScriptedCentre
 from edge.packing import Stamps
 from edge.receipts import Settled
 from edge.sending import Limits, Outgoing, Sending
+from edge.uplink import LONGEST_PAUSE_S
 from wire.decode import decode_parcel
 from wire.kinds import CLASS_ALARM, CLASS_BULKY
 from wire.ranges import Ranges
@@ -49,10 +50,11 @@ class Unit:
         return found
 
     def after(self, seconds: float) -> list[Outgoing]:
-        """What goes out within these seconds, as the uplink's loop would find it: turning at least each second."""
+        """What goes out within these seconds, as the uplink's loop finds it: it turns only when something is due."""
         found, until_s = self.out(), self.now_s + seconds
         while self.now_s < until_s:
-            self.now_s = min(until_s, self.now_s + 1.0, max(self.sending.due_s(self.now_s), self.now_s + 0.01))
+            due_s = max(self.sending.due_s(self.now_s), self.now_s + 0.01)
+            self.now_s = min(until_s, self.now_s + LONGEST_PAUSE_S, due_s)
             found += self.out()
         return found
 
