@@ -22,6 +22,7 @@ from edge.outbox import OutboxReader
 from edge.sim.receiver import SimulatedReceiver, synthetic
 from stage.city import City, UnitPlan
 
+ROOT: Final = Path(__file__).resolve().parents[1]
 SETTLE_S: Final = 20.0  # connected, receiver found, imports done
 PARTS: Final = 6
 PART_S: Final = 20.0
@@ -31,7 +32,7 @@ OURS: Final = ("edge", "settings", "wire")
 def main(argv: Sequence[str]) -> int:
     """Run it and print its figures."""
     for package in OURS:
-        compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)
+        compileall.compile_dir(ROOT / package, quiet=1)
     with tempfile.TemporaryDirectory(prefix="pantau-edge-") as directory:
         city = City(Path(directory), [_plan("empty"), _plan("full")])
         city.prepare()
@@ -63,7 +64,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _plan(name: str) -> UnitPlan:
-    return UnitPlan(name=name, asset=f"car-{name}", agency="health", kind="ambulance", settings={})
+    inside = ("env", *_environment())
+    return UnitPlan(name=name, asset=f"car-{name}", agency="health", kind="ambulance", settings={}, inside=inside)
+
+
+def _environment() -> list[str]:
+    """What systemd adds to the environment of a box's process."""
+    lines = (ROOT / "packaging" / "pantau-gps-unit.service").read_text("utf-8").splitlines()
+    return " ".join(line.removeprefix("Environment=") for line in lines if line.startswith("Environment=")).split()
 
 
 def _measure(city: City) -> list[Figure]:

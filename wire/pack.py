@@ -11,11 +11,13 @@ from wire.errors import PeerViolation
 # Part of the contract (records.proto). Bytes of varints have no alignment (pb, lp 0) and little memory of the byte
 # before (lc 1: 2 % smaller than 0, no larger than 2 to 4); a parcel is far below 64 KiB, and so is a unit's memory.
 _FILTERS = [{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16, "lc": 1, "lp": 0, "pb": 0}]
+# The packer's own affair: 0.02 % more bytes, in 1.4 MB of memory instead of 2.0 (16 kB are 40 kB of rows at most).
+_PACKER = [{**_FILTERS[0], "mf": lzma.MF_BT2, "dict_size": 1 << 15}]
 
 
 def pack_rows(rows_message: bytes) -> bytes:
     """A Rows message packed for Parcel.packed_rows; the caller sends plain rows when those are shorter."""
-    return lzma.compress(rows_message, lzma.FORMAT_RAW, filters=_FILTERS)
+    return lzma.compress(rows_message, lzma.FORMAT_RAW, filters=_PACKER)
 
 
 def unpack_rows(packed_rows: bytes, limit_bytes: int) -> bytes:
