@@ -12,7 +12,10 @@ _LAST_DATA_RECEIVED_AT: Final = 52
 _COUNTERS_AT: Final = 120
 _COUNTERS: Final = struct.Struct("=QQIIIIII QQQQ II QQ")  # tcpi_bytes_acked (Linux 4.1) to tcpi_bytes_retrans (4.19)
 _MILLISECONDS: Final = struct.Struct("=I")
-SEGMENT_OVERHEAD_BYTES: Final = 52  # IPv4 and TCP with timestamps
+_OPTIONS_AT: Final = 5
+_TIMESTAMPS: Final = 1
+SEGMENT_OVERHEAD_BYTES: Final = 40  # IPv4 and TCP
+TIMESTAMPS_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,10 @@ def read_tcp_info(sock: socket.socket) -> TcpInfo | None:
     (silent_ms,) = _MILLISECONDS.unpack_from(raw, _LAST_DATA_RECEIVED_AT)
     acked, received, segments_out, segments_in, _notsent, least_rtt_us = counters[:6]
     busy_us, sent = counters[9], counters[14]
+    segment_bytes = SEGMENT_OVERHEAD_BYTES + (TIMESTAMPS_BYTES if raw[_OPTIONS_AT] & _TIMESTAMPS else 0)
     return TcpInfo(
-        up_bytes=sent + segments_out * SEGMENT_OVERHEAD_BYTES,
-        down_bytes=received + segments_in * SEGMENT_OVERHEAD_BYTES,
+        up_bytes=sent + segments_out * segment_bytes,
+        down_bytes=received + segments_in * segment_bytes,
         acked_bytes=acked,
         silent_s=silent_ms / 1_000,
         busy_s=busy_us / 1e6,
