@@ -12,8 +12,6 @@ from pantau.store import AsJson, StoreUrl, opened
 if TYPE_CHECKING:
     from broker.store import Account
 
-_FILE_COLUMNS = 200
-
 
 def ledger(store_url: StoreUrl, as_json: AsJson = False) -> None:
     """Balance what every unit has produced against what is stored, shed or still held, outbox by outbox.
@@ -47,8 +45,9 @@ def _as_dict(account: "Account") -> dict[str, object]:
 
 
 def _show(accounts: Sequence["Account"]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from pantau.tables import print_table
 
     table = Table(box=None, header_style="bold")
     for column in ("unit", "outbox"):
@@ -70,8 +69,7 @@ def _show(accounts: Sequence["Account"]) -> None:
             str(account.missing_count),
             style="bold red" if account.missing else None,
         )
-    # Into a file or pipe nothing is cut off: an outbox's id is there to be copied.
-    Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS).print(table)
+    print_table(table)
     for account in accounts:
         if account.missing:
             seqs = " ".join(f"{first}-{last}" if last > first else str(first) for first, last in account.missing)

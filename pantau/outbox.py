@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 if TYPE_CHECKING:
     from edge.outbox_table import OutboxDocuments
@@ -38,11 +38,17 @@ def outbox(
 
     Only reads: a record leaves the box when the centre says that it has stored it.
     """
+    from edge.errors import OutboxCorrupt
     from edge.outbox_table import open_outbox_table
 
-    with open_outbox_table(file) as documents:
-        depths = depth_by_outbox(documents)
-        newest = _newest(documents, rows)
+    try:
+        with open_outbox_table(file) as documents:
+            depths = depth_by_outbox(documents)
+            newest = _newest(documents, rows)
+    except OutboxCorrupt as error:
+        why = f"{file}: {error.__cause__}" if error.__cause__ else error
+        print(f"pantau outbox: {why}", file=sys.stderr)
+        raise Exit(2) from error
     if as_json:
         print(json.dumps({"outboxes": [asdict(depth) for depth in depths], "rows": newest}, indent=2))
     else:
@@ -108,8 +114,9 @@ def _utc(unix_s: int | None) -> str | None:
 
 
 def _show(file: Path, depths: list[Depth], newest: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from pantau.tables import print_table
 
     table = Table(box=None, header_style="bold")
     for column in ("outbox", "rows", "bytes", "seqs", "classes", "oldest", "newest"):
@@ -129,6 +136,9 @@ def _show(file: Path, depths: list[Depth], newest: list[dict[str, Any]]) -> None
         )
         if depth.worn:
             print(f"{depth.outbox_id}: {depth.worn} rows whose bytes no longer check", file=sys.stderr)
-    Console(soft_wrap=True).print(table if depths else f"{file}: empty, the centre has everything")
+    if depths:
+        print_table(table)
+    else:
+        print(f"{file}: empty, the centre has everything")
     for row in newest:
         print(json.dumps(row))

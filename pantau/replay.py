@@ -40,7 +40,7 @@ def replay(
             message: dict[str, Any] = json.loads(record_message(entry, body, before.get(topic)).payload)
             before[topic] = entry.log_id
             print(json.dumps({"topic": topic, "message": message}, ensure_ascii=False))
-    print(f"last log id {last_log_id}", file=sys.stderr)
+    print(f"last log_id {last_log_id}", file=sys.stderr)
 
 
 def _entries(store: "Store", after: int, last_log_id: int) -> "Iterator[LogEntry]":

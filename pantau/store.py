@@ -99,8 +99,14 @@ def _load(store: "Store", csv: Path) -> int:
     try:
         with csv.open(encoding="utf-8-sig", newline="") as file:
             assignments = load_csv(file, str(csv))
-    except (PantauError, OSError, UnicodeDecodeError) as error:
+    except PantauError as error:
         print(f"pantau assets: {error}", file=sys.stderr)
+        raise Exit(2) from error
+    except OSError as error:
+        print(f"pantau assets: {csv}: {error.strerror}", file=sys.stderr)
+        raise Exit(2) from error
+    except UnicodeDecodeError as error:
+        print(f"pantau assets: {csv} is not UTF-8: {error}", file=sys.stderr)
         raise Exit(2) from error
     return store.set_assignments(assignments)
 

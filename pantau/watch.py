@@ -82,6 +82,8 @@ def show(
     from rich.console import Console
     from rich.live import Live
 
+    from pantau.tables import print_table
+
     console = Console()
     live = None if once or as_json else Live(console=console, auto_refresh=False, screen=console.is_terminal)
     with live or nullcontext():
@@ -92,7 +94,7 @@ def show(
             elif live is not None:
                 live.update(table(rows), refresh=True)
             else:
-                console.print(table(rows))
+                print_table(table(rows))
             if once or until():
                 return
             time.sleep(REFRESH_S)
@@ -136,10 +138,20 @@ def table(rows: Iterable[Row]) -> "Table":
     """The rows for people."""
     from rich.table import Table
 
-    shown = Table(title="pantau watch", title_justify="left", header_style="bold")
-    for heading in ("unit", "agency", "asset", "status", "position"):
+    shown = Table(
+        title="pantau watch",
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    shown.add_column("unit", no_wrap=True)
+    for heading in ("agency", "asset"):  # on a terminal of 80 columns these break into lines, and nothing is cut off
+        shown.add_column(heading, overflow="fold", min_width=6)
+    for heading in ("status", "position"):
         shown.add_column(heading, no_wrap=True)
-    for heading in ("speed", "age of fix", "backlog"):
+    for heading in ("speed", "fix age", "backlog"):
         shown.add_column(heading, justify="right", no_wrap=True)
     shown.add_column("link", no_wrap=True)
     for row in rows:
@@ -180,6 +192,11 @@ def _source(
         return from_store(centre.store.url, centre.presence_path)
     if broker is not None and config is None and credentials is not None and name is not None:
         host, _, port = broker.partition(":")
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise BadParameter(f"{broker!r} is no broker: wanted HOST or HOST:PORT")
+        for file in (credentials / "ca.pem", credentials / f"{name}.pem", credentials / f"{name}.key"):
+            if not file.is_file():
+                raise BadParameter(f"{file} is not there: --credentials and --name say where your certificate is")
         return from_topics(host, int(port or DEFAULT_PORT), credentials, name)
     raise BadParameter("give either --config, or --broker with --credentials and --name")
 
