@@ -8,7 +8,10 @@ from settings.describe import describe
 
 def main() -> int:
     """Print the tables of the schema named on the command line as module:Class."""
-    module, _, name = sys.argv[1].partition(":")
+    module, colon, name = sys.argv[-1].partition(":")
+    if len(sys.argv) != 2 or not colon:
+        sys.stderr.write("usage: python -m settings MODULE:CLASS    (such as edge.config:UnitConfig)\n")
+        return 2
     sys.stdout.write(describe(getattr(import_module(module), name)) + "\n")
     return 0
 

@@ -18,10 +18,9 @@ def load(path: str | Path, schema: type[Schema]) -> Schema:
     try:
         document = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        wanted = f"a readable file ({error.strerror})"
-        raise ConfigError(str(file), [Problem(key="file", value=repr(str(file)), wanted=wanted)]) from error
+        raise ConfigError(f"{file}: wanted a readable file ({error.strerror})") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are
-        raise ConfigError(str(file), [Problem(key="file", value="not TOML", wanted=str(error))]) from error
+        raise ConfigError(f"{file}: not TOML: {error}") from error
     return from_document(document, schema, name=str(file), folder=file.absolute().parent)
 
 
