@@ -1,6 +1,6 @@
 """The bridge's queueing policy, pure: two bounded lanes, groups of 100 ms of work, and the numbers units draw.
 
-The rule, its parameters and the simulation behind them: docs/decisions (lanes and numbers). Lanes alone keep live
+The rule, its parameters and the simulation behind them: docs/uplink.md. Lanes alone keep live
 positions on time under any backlog, numbers alone keep the data plan; both are needed, and then nothing else is.
 """
 

@@ -1,4 +1,4 @@
-"""The one file of the centre that wires paho: mutual TLS, TCP_NODELAY, reconnecting; its callbacks only queue."""
+"""The connection of the bridge and of `pantau watch`: paho over mutual TLS, reconnecting; its callbacks only queue."""
 
 from __future__ import annotations
 
