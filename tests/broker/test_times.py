@@ -36,8 +36,9 @@ def test_bounds_hold_whatever_lies_between_the_neighbours(low: int, room: int, l
     assert dated.utc_to_ms - dated.utc_ms == lasted
     assert low <= dated.utc_ms and dated.utc_to_ms <= high
     # The earliest and the latest possible start both lie within the doubt.
-    assert dated.utc_ms - low <= dated.doubt_s * 1000
-    assert high - lasted - dated.utc_ms <= dated.doubt_s * 1000
+    doubt_ms = round(dated.doubt_s * 1000)  # it is whole milliseconds, in a float of seconds
+    assert dated.utc_ms - low <= doubt_ms
+    assert high - lasted - dated.utc_ms <= doubt_ms
 
 
 def test_neighbours_that_contradict_each_other_still_give_a_time() -> None:

@@ -1,6 +1,0 @@
-"""Properties are about bytes, not about how busy the machine is."""
-
-from hypothesis import settings
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
