@@ -308,7 +308,7 @@ class Uplink:
         else:
             try:
                 state = json.loads(payload)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise PeerViolation("bridge state: no JSON") from error
             online = isinstance(state, dict) and state.get("online") is True
         self._sending.heard_bridge(topic, online, self._clock.monotonic_s())

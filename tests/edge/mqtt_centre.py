@@ -45,7 +45,9 @@ class MqttCentre:
         self._reader.publish(topics.bridge_state("bridge-1"), state, retain=True)
 
     def send(self, topic: str, payload: bytes) -> None:
-        self._writer.publish(topic, payload)
+        """Any payload, over the connection that may publish there."""
+        client = self._reader if topic == topics.bridge_state(BRIDGE_NAME) else self._writer
+        client.publish(topic, payload)
 
     def wait(self, what: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Until `what` is true; it is asked after everything that comes."""

@@ -324,6 +324,7 @@ def test_garbage_from_above_is_counted_and_harms_nothing(new_box: Callable[..., 
     centre.say(True)
     box.append(b"still here")
     box.tick_until(box.empty)
+    box.tick_until(lambda: box.uplink.account().rejected["message"] == 3)  # no UTF-8, cut off, too deep
     assert box.uplink.account().rejected["receipt"] >= 3
 
 
