@@ -47,6 +47,8 @@ def parse_command(payload: bytes) -> Command:
         raise PeerViolation("no command") from error
     if not (isinstance(found.id, str) and 0 < len(found.id) <= LONGEST_ID and isinstance(found.verb, str)):
         raise PeerViolation("command without id or verb")
+    if not found.id.isprintable():  # JSON can name half a character, which no record can carry
+        raise PeerViolation("command with an id that is no text")
     if not isinstance(found.arguments, dict) or type(found.expires_utc_ms) is not int:
         raise PeerViolation("command with other types")
     return found

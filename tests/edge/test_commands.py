@@ -109,7 +109,12 @@ def test_no_payload_raises(payload: bytes) -> None:
     assert commands.carry_out(payload) is None or commands.rejected == {}
 
 
-@pytest.mark.parametrize("garbage", [b"", b"[" * 10_000, b"{" * COMMAND_LIMIT_BYTES * 2, b"null", b"\xff"])
+HALF_A_CHARACTER = b'{"id": "\\ud800", "verb": "ping", "expires_utc_ms": 9999999999999}'
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"[" * 10_000, b"{" * COMMAND_LIMIT_BYTES * 2, b"null", b"\xff", HALF_A_CHARACTER]
+)
 def test_garbage_is_counted(clock: Clock, garbage: bytes) -> None:
     commands = Commands(clock, Ids())
     assert commands.carry_out(garbage) is None
