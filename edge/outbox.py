@@ -162,9 +162,9 @@ class Outbox:
             return None
         seqs = state.ids.seqs_of(state.held, state.last_id + 1)
         try:
-            oldest_age_s = self._oldest_age_s(state)
-        except sqlite3.Error as error:
-            _log.debug("oldest row can not be read: %s", error)
+            oldest_age_s, bytes_on_disk = self._oldest_age_s(state), self._writer.file.bytes_on_disk()
+        except (sqlite3.Error, OSError) as error:
+            _log.debug("no account of the outbox: %s", error)
             self._requests.suspected = True
             return None
         return Account(
@@ -175,7 +175,7 @@ class Outbox:
             ),
             rows=state.rows,
             waiting_bytes=state.waiting_bytes,
-            bytes_on_disk=self._writer.file.bytes_on_disk(),
+            bytes_on_disk=bytes_on_disk,
             oldest_age_s=oldest_age_s,
             shed_by_reason=dict(state.gone_by_reason),
         )

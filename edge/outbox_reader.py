@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from edge.disk import BUSY_TIMEOUT_S, inode
-from edge.outbox_faults import CORRUPT_FILE, fault_of, refusal
+from edge.outbox_faults import BUSY, CORRUPT_FILE, fault_of, refusal
 from edge.outbox_ids import OutboxIds
 from edge.outbox_schema import CACHE_KIB, WAITING_BYTES, WAITING_ROWS
 from wire.encode import check
@@ -109,8 +109,11 @@ class OutboxReader:
         return int(numbers.get(WAITING_ROWS, 0)), int(numbers.get(WAITING_BYTES, 0))
 
     def outboxes(self) -> OutboxIds:
-        """Row ids against (outbox_id, seq), as of now."""
-        return OutboxIds(tuple(self._query("SELECT first_id, outbox_id FROM outboxes ORDER BY first_id")))
+        """Row ids against (outbox_id, seq), as of now; OutboxFull while the writer could not name the first one yet."""
+        opened = self._query("SELECT first_id, outbox_id FROM outboxes ORDER BY first_id")
+        if not opened:
+            raise refusal(BUSY, "no outbox_id yet")
+        return OutboxIds(tuple(opened))
 
     def ids_of(self, outbox_id: int, seqs: Ranges) -> Ranges:
         """The row ids of these seqs; what this file never had is left out."""
@@ -142,15 +145,24 @@ class OutboxReader:
         for _ in range(_TRIES):
             try:
                 return self._connected().execute(sql, parameters).fetchall()
+            except OSError as error:  # not even the name can be looked up
+                self.close()
+                raise refusal(fault_of(error), error) from error
             except sqlite3.Error as error:
                 self.close()
                 last = error
-            if inode(self._path) == self._inode:  # else it was replaced while we read: look at the new one
+            if not self._replaced():  # else look at the new one
                 break
         fault = fault_of(last)
         if fault == CORRUPT_FILE:
             self._on_corrupt()
         raise refusal(fault, last) from last
+
+    def _replaced(self) -> bool:
+        try:
+            return inode(self._path) != self._inode
+        except OSError:
+            return False
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is not None and inode(self._path) == self._inode:

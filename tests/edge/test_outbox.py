@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from edge.clock import Clock
 from edge.errors import OutboxFull
 from edge.outbox import Outbox, OutboxReader, StoredRow
+from edge.outbox_schema import upgrade
 from edge.tombstones import read_tombstone
 from tests.edge.outbox_ledger import gone, missing, ranges, rows
 from wire.encode import check
@@ -277,6 +278,20 @@ def test_checks_of_a_range_are_what_a_receipt_must_name(path: Path) -> None:
     assert reader.ids_of(12345, ranges((2, 90))) == Ranges()
     reader.close()
     outbox.close()
+
+
+def test_a_file_without_an_outbox_id_yet_is_one_that_can_not_be_read_now(path: Path) -> None:
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        upgrade(connection, lambda _point: None)  # where a full disk stops the very first start
+    connection.close()
+    with pytest.raises(OutboxFull):
+        OutboxReader(path).outboxes()
+
+
+def test_a_reader_whose_path_can_not_be_looked_up_says_so(path: Path) -> None:
+    path.write_text("no folder")
+    with pytest.raises(OutboxFull):
+        OutboxReader(path / "outbox.db").newest_id()
 
 
 def test_a_reader_holds_no_transaction_between_calls(path: Path) -> None:
