@@ -43,6 +43,8 @@ class DocumentStorage(Storage):
             self.connection.executescript(_SCHEMA)
             if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
                 raise sqlite3.DatabaseError(str(found))
+            if self.connection.execute("SELECT 1 FROM documents WHERE NOT json_valid(body)").fetchone():
+                raise sqlite3.DatabaseError("a document that is no JSON")
         except BaseException:
             self.connection.close()
             raise
@@ -112,7 +114,7 @@ class _Rows(MutableMapping[Any, Any]):
         return self._keep(number, row[0])
 
     def __setitem__(self, doc_id: Any, document: Any) -> None:
-        number, body = int(doc_id), json.dumps(document)
+        number, body = int(doc_id), json.dumps(document, allow_nan=False)
         self._run(
             "INSERT INTO documents (name, doc_id, body) VALUES (?, ?, ?) "
             "ON CONFLICT (name, doc_id) DO UPDATE SET body = excluded.body",
