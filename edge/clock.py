@@ -7,7 +7,6 @@ every thread may read.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -85,7 +84,9 @@ class Clock:
         self._ntp_synchronised = ntp_synchronised or ntp_says_synchronised
         self._on_floor = on_floor
         self._latest_ms = built_utc_ms + YEARS_20_MS
-        self._floor_utc_ms = max(built_utc_ms, min(floor_utc_ms, self._latest_ms))
+        if floor_utc_ms > self._latest_ms:  # worn bits on a card must not poison the box for ever either
+            floor_utc_ms = 0
+        self._floor_utc_ms = max(built_utc_ms, floor_utc_ms)
         self._persisted_floor_ms = floor_utc_ms
         self._receipt_offset_ms: int | None = None
         self._tie: _Tie | None = None
@@ -223,7 +224,6 @@ def _kernel_says_synchronised() -> bool:
     import ctypes  # 0.7 MB of memory that a box with timesyncd (Debian's and Raspberry Pi OS's default) never needs
 
     timex = ctypes.create_string_buffer(256)  # struct timex is 208 bytes; modes = 0 only reads
-    state: int = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
-    if state < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return state != 5  # TIME_ERROR, adjtimex(2): the clock is not synchronised
+    state: int = ctypes.CDLL(None).adjtimex(timex)
+    # -1: a sandbox does not let us ask (EPERM), so nobody vouches; 5: TIME_ERROR, adjtimex(2), not synchronised.
+    return state not in (-1, 5)

@@ -125,7 +125,13 @@ def test_a_centre_gone_mad_can_not_raise_the_floor_beyond_reason() -> None:
         clock.heard_receipt(utc_ms)
     assert clock.floor_utc_ms == BUILT_UTC_MS
     assert clock.rejected["receipt_date"] == 4
-    assert Os().clock(floor_utc_ms=1 << 62).floor_utc_ms < NOW_MS + 30 * YEAR_MS
+
+
+def test_a_persisted_floor_beyond_reason_is_worn_and_forgotten() -> None:
+    clock = Os().clock(floor_utc_ms=1 << 62)
+    assert clock.floor_utc_ms == BUILT_UTC_MS
+    clock.heard_gnss(NOW_MS)
+    assert clock.sane
 
 
 def test_utc_before_the_last_receipt_is_no_longer_sane_but_a_slow_clock_is() -> None:
