@@ -116,7 +116,7 @@ class LinkKeeper:
         self._backoff.worked()
         link = self.link
         if link is not None and not link.context.fully_checked and self._clock.known_utc_ms() is not None:
-            self._at_once = True
+            self._at_once, self._opened_s = True, self._clock.monotonic_s()  # the goodbye has as long as a hello
             self.connected = False  # what is handed over after a goodbye is lost, and its number with it
             link.goodbye()
 

@@ -244,7 +244,7 @@ class Sending:
 
     def _probe(self, now_s: float) -> Outgoing | None:
         """The bridge is said to be away: one parcel a minute asks whether that is so; the rest is backlog."""
-        self._live_above, self._appended = self._shelf.newest_id(), False
+        self._live_above, self._appended, self._greet = self._shelf.newest_id(), False, False
         if now_s < self._probe_s:
             return None
         self._probe_s = now_s + self._around(PROBE_EVERY_S)

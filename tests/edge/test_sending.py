@@ -344,6 +344,14 @@ def test_no_bridge_state_at_all_counts_as_offline_after_a_grace(unit: Unit) -> N
     assert unit.out() == []
 
 
+def test_a_link_that_stalls_right_after_its_connect_does_not_keep_the_loop_spinning(unit: Unit) -> None:
+    unit.append()
+    unit.sending.connected(unit.now_s)
+    unit.now_s += 6.0  # nothing could be handed over so long, and no bridge said that it is there
+    unit.out()
+    assert unit.sending.due_s(unit.now_s) > unit.now_s
+
+
 def test_an_alarm_goes_out_whatever_the_bridge_is_said_to_be(unit: Unit) -> None:
     unit.connect()
     unit.sending.heard_bridge("bridge-1", False, unit.now_s)
