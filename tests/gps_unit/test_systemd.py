@@ -36,6 +36,7 @@ def test_systemd_waits_longer_than_the_process_promises(service: configparser.Se
     assert service["Type"] == "notify"
     assert int(service["WatchdogSec"]) > TURN_WITHIN_S
     assert int(service["TimeoutStopSec"]) > STOP_WITHIN_S
+    assert service["TimeoutStartSec"] == "15min", "1 GB of outbox is read, or salvaged, before READY=1"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
