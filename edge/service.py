@@ -26,7 +26,7 @@ EXIT_FAILED = 1
 # What a technician waits for after `systemctl stop` before pulling the plug; TimeoutStopSec in packaging/ is above it.
 STOP_WITHIN_S = 5.0
 
-# The longest a loop may be busy between two questions; the longest honest step is a TCP and TLS connect that times out.
+# The longest a loop may be busy between two questions; the longest honest one is the uplink's pause of 20 s.
 TURN_WITHIN_S = 60.0
 
 

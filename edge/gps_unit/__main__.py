@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         workers={"uplink": uplink.run},
         on_stop=[unit.cancel, uplink.wake],
     )
-    unit.close()
+    unit.close(code == service.EXIT_CLEAN)
     outbox.close()
     return code
 

@@ -206,7 +206,7 @@ class Policy:
 
 
 class FixWatch:
-    """Tells when the source talks and yet has had no valid fix for `limit_s`: the position is stale.
+    """Tells when there has been no valid fix for `limit_s`, whether the source talks or not: the position is stale.
 
     60 s: the validity Eclipse Kura gives a fix of gpsd, which does not say either when it is lost.
     """
@@ -217,7 +217,7 @@ class FixWatch:
         self.stale = False
 
     def observe(self, now_mono_s: float, *, fixed: bool) -> bool | None:
-        """Call whenever the source talked. True: just became stale. False: just found a fix again. None: no change."""
+        """Call at every fix and every turn. True: just became stale. False: just found a fix again. None: no change."""
         if fixed or self._fixed_at_mono_s is None:
             self._fixed_at_mono_s = now_mono_s
         was_stale, self.stale = self.stale, now_mono_s - self._fixed_at_mono_s >= self._limit_s

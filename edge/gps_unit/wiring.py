@@ -84,7 +84,7 @@ class Unit:
     recorder: Recorder
     obey: Callable[[], None]
     cancel: Callable[[], None]
-    close: Callable[[], None]
+    close: Callable[[bool], None]
 
 
 def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memory: Memory) -> Unit:
@@ -138,9 +138,10 @@ def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memor
             if result is not None:
                 recorder.put(result, KIND_RESULT)
 
-    def close() -> None:
+    def close(clean: bool) -> None:
         receiver.close()
-        memory.remember("last_boot", [clock.boot_id, "clean"])
+        if clean:
+            memory.remember("last_boot", [clock.boot_id, "clean"])
 
     return Unit(listener, recorder, obey, receiver.cancel, close)
 
