@@ -52,6 +52,7 @@ class OpenInterval:
         self._told = False
         self.number, self.waiting = _leftover(path)
         self._left_over = len(self.waiting)
+        self._offered = 0
         self.dropped = 0
         self._rewrite()
 
@@ -59,12 +60,14 @@ class OpenInterval:
         """Learn the last number the outbox has; fixes that were left over and are in it already go."""
         if self.number > last_committed:
             return
-        if self.number:
+        if self._offered:  # that append was refused, and its COMMIT reached the disk after all
+            del self.waiting[: self._offered]
+        elif self.number:
             # A record each number: those up to the last one took the first runs of the file.
             runs = rows(self.waiting[: self._left_over])[: last_committed - self.number + 1]
             del self.waiting[: sum(len(run) for run in runs)]
         self.number = last_committed + 1
-        self._left_over = 0
+        self._left_over = self._offered = 0
         self._rewrite()
 
     def add(self, waiting: Waiting) -> None:
@@ -76,9 +79,14 @@ class OpenInterval:
         else:
             self._write(head + _frame(_packed(waiting)))
 
+    def offered(self, count: int) -> None:
+        """The first `count` fixes are given to the outbox now; should it refuse, it may turn out to have them."""
+        self._offered = count
+
     def committed(self, count: int) -> None:
         """The first `count` fixes are in the outbox, with this interval's number: the rest gets the next one."""
         self.number += 1
+        self._offered = 0
         del self.waiting[:count]
         self._left_over = max(0, self._left_over - count)
         self._rewrite()
@@ -93,6 +101,7 @@ class OpenInterval:
         # A tenth at a time: the file is rewritten for it.
         count = MOST_WAITING // 10
         self.dropped += count
+        self._offered = max(0, self._offered - count)
         del self.waiting[:count]
         self._left_over = max(0, self._left_over - count)
         self._rewrite()

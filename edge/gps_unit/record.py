@@ -192,6 +192,7 @@ class Recorder:
         runs = rows(self._interval.waiting)
         for run in runs:
             body = self._track(run)
+            self._interval.offered(len(run))
             self._outbox.append(body, kind=KIND_TRACK, cls=CLASS_TRACK, interval=self._interval.number)
             self._interval.committed(len(run))
         return bool(runs) or anchor is not None

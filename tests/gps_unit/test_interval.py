@@ -84,6 +84,19 @@ def test_after_a_commit_the_rest_carries_the_next_number(path: Path) -> None:
     again.close()
 
 
+def test_what_a_refused_append_has_committed_after_all_is_not_appended_again(path: Path) -> None:
+    interval = opened_at(path, 5)
+    for n in range(2):
+        interval.add(waiting(n))
+    interval.offered(2)
+    interval.add(waiting(2))
+    interval.reconcile(5)
+    assert len(interval.waiting) == 3, "it was not: all of them wait on"
+    interval.reconcile(6)
+    assert interval.waiting == [waiting(2)] and interval.number == 7
+    interval.close()
+
+
 def test_what_was_never_given_a_number_is_never_taken_for_appended(path: Path) -> None:
     """The outbox could not be opened at the start, and the process was killed before it could."""
     first = OpenInterval(path)
