@@ -35,7 +35,9 @@ def page(benches: Iterable[dict[str, Any]]) -> str:
 
 
 def _row(figure: dict[str, Any]) -> str:
-    cells = (figure["name"], f"{figure['value']:,.4g}", figure["unit"], figure["reach"] or "", figure["note"])
+    value = figure["value"]
+    shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    cells = (figure["name"], shown, figure["unit"], figure["reach"] or "", figure["note"])
     return "| " + " | ".join(cells) + " |\n"
 
 
