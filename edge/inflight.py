@@ -33,9 +33,6 @@ class InFlight:
         self._flights: dict[int, Flight] = {}
         self._due: dict[float, deque[tuple[float, tuple[int, ...]]]] = {}
 
-    def __len__(self) -> int:
-        return len(self._flights)
-
     def __contains__(self, row_id: int) -> bool:
         return row_id in self._flights
 

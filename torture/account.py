@@ -13,6 +13,8 @@ from typing import Final
 
 DUE_AFTER_S: Final = 0.2  # invariant I1: last byte and the next epoch's first were written this long before the kill
 
+TALKING_WITHIN_S: Final = 1.0  # the longest pause between epochs that the suite plays, unless there is no fix
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -77,11 +79,15 @@ def compare(epochs: Sequence[Epoch], opened: Sequence[Opened], stored_utc_ms: It
 def restart_to_first_epoch_s(
     started_s: Sequence[float], epochs: Sequence[Epoch], stored_utc_ms: Iterable[int]
 ) -> list[float]:
-    """For each start: seconds until the last byte of the first stored epoch that was begun after it."""
+    """For each start: seconds until the last byte of the first stored epoch that was begun after it.
+
+    A start during which the receiver had no fix to tell (a tunnel) measures the tunnel, and is left out.
+    """
     stored = set(stored_utc_ms)
     found = []
     for at, until in zip(started_s, [*started_s[1:], float("inf")], strict=True):
-        first = next((e for e in epochs if at <= e.first_byte_s < until and e.utc_ms in stored), None)
-        if first is not None:
+        said = [e for e in epochs if at <= e.first_byte_s < until]
+        first = next((e for e in said if e.utc_ms in stored), None)
+        if first is not None and said[0].first_byte_s - at <= TALKING_WITHIN_S:
             found.append(first.last_byte_s - at)
     return found

@@ -26,6 +26,7 @@ class Consumer:
         self._missed_after: list[int] = []
         self._fixes: set[tuple[str, int]] = set()
         self.gaps = 0
+        self.live = 0
         self.replayed = 0
         who = city.credentials(CONSUMER)
         self._client = paho.Client(CallbackAPIVersion.VERSION2, CONSUMER, reconnect_on_failure=True)
@@ -52,7 +53,7 @@ class Consumer:
 
     def replay(self) -> None:
         """Catch up from the cursor: what the topics did not bring (also at their end) the export does."""
-        self._take()
+        self.live = len(self.fixes())
         cursors = [c for c in (*self._cursors.values(), *self._missed_after) if c is not None]
         after = min(cursors, default=0)
         for plan in self._city.units:

@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +45,10 @@ class Outcome:
     kills: dict[str, int]
     verdicts: dict[str, Verdict]
     restart_s: list[float]
+    ledger_judged: int
     ledger_missing: int
     ledger_exit_code: int
+    consumer_live: int
     consumer_missing: int
     consumer_gaps: int
     consumer_replayed: int
@@ -57,7 +59,9 @@ class Outcome:
     def holds(self) -> bool:
         """Whether the promise held."""
         accounts = all(v.holds and v.due > 0 for v in self.verdicts.values())
-        return accounts and self.ledger_exit_code == 0 and self.consumer_missing == 0 and not self.failed_to_stop
+        balanced = self.ledger_exit_code == 0 and self.ledger_judged > 0
+        told = self.consumer_live > 0 and self.consumer_missing == 0  # one that heard nothing proves nothing
+        return accounts and balanced and told and not self.failed_to_stop
 
 
 class Doorkeeper(threading.Thread):
@@ -143,7 +147,8 @@ class Run:
             drain_s = self._drain()
             self._await(lambda: self._has_all(consumer), 15.0)
             consumer.replay()
-            return self._outcome(doorkeeper, consumer, drain_s)
+            outcome = self._outcome(doorkeeper, consumer, drain_s)
+            return replace(outcome, failed_to_stop=city.stop())
         finally:
             quiet.set()
             consumer.stop()
@@ -228,8 +233,10 @@ class Run:
                 for p in self._city.units
             },
             restart_s=restarts,
+            ledger_judged=_judged(ledger.stdout),
             ledger_missing=_missing(ledger.stdout),
             ledger_exit_code=ledger.returncode,
+            consumer_live=consumer.live,
             consumer_missing=len(everything - consumer.fixes()),
             consumer_gaps=consumer.gaps,
             consumer_replayed=consumer.replayed,
@@ -256,11 +263,22 @@ def summary(outcome: Outcome) -> list[tuple[str, str]]:
             )
         )
     rows.append(("time to drain", f"{outcome.drain_s:.1f} s"))
-    rows.append(("ledger", f"{outcome.ledger_missing} missing, exit code {outcome.ledger_exit_code}"))
-    replay = f"{outcome.consumer_gaps} gaps seen, {outcome.consumer_replayed} fixes replayed"
+    rows.append(
+        (
+            "ledger",
+            f"{outcome.ledger_missing} missing of {outcome.ledger_judged} judged, exit code {outcome.ledger_exit_code}",
+        )
+    )
+    replay = f"{outcome.consumer_live} live, {outcome.consumer_gaps} gaps seen, {outcome.consumer_replayed} replayed"
     rows.append(("consumer", f"{outcome.consumer_missing} missing ({replay})"))
+    rows.append(("killed because they would not stop", ", ".join(outcome.failed_to_stop) or "none"))
     rows.append(("the promise", "holds" if outcome.holds else "BROKEN"))
     return rows
+
+
+def _judged(ledger_json: str) -> int:
+    """Records that a health record has accounted for; what is unjudged proves nothing yet."""
+    return sum(account["produced"] - account["unjudged"] for account in json.loads(ledger_json))
 
 
 def _missing(ledger_json: str) -> int:

@@ -105,4 +105,6 @@ def test_a_real_drive_comes_out_at_the_centre_row_for_row(tmp_path: Path, real_d
         assert len(decoded.stdout.splitlines()) > 500
     ledger = pantau("ledger", "--store", city.store_url, "--json")
     assert ledger.returncode == 0, ledger.stdout
-    assert all(account["missing"] == 0 for account in json.loads(ledger.stdout))
+    accounts = json.loads(ledger.stdout)
+    assert sorted(account["unit"] for account in accounts) == sorted(DRIVES)
+    assert all(account["missing"] == 0 and account["produced"] > account["unjudged"] for account in accounts)

@@ -36,3 +36,9 @@ def test_an_epoch_that_was_not_due_may_be_missing_and_is_counted_as_unobserved()
 
 def test_restart_is_measured_to_the_first_stored_epoch_begun_after_it():
     assert restart_to_first_epoch_s([0.0, 2.5], drive(6), [0, 1000, 4000, 5000]) == [0.1, 4.1 - 2.5]
+
+
+def test_a_start_in_a_tunnel_is_no_slow_start_but_a_slow_start_is():
+    tunnel = [Epoch(utc_ms=1000 * i, first_byte_s=float(i), last_byte_s=i + 0.1) for i in (0, 9, 10)]
+    assert restart_to_first_epoch_s([2.0], tunnel, [9000, 10_000]) == []
+    assert restart_to_first_epoch_s([0.0], drive(6), [5000]) == [5.1]
