@@ -98,7 +98,7 @@ def test_a_cut_resets_and_refuses_until_it_is_mended(link: SimulatedLink) -> Non
     link.cut()
     with sock, pytest.raises(ConnectionResetError):
         sock.recv(1)
-    with pytest.raises(ConnectionResetError), connected(link) as refused:  # on a busy machine the connect is reset already
+    with pytest.raises(ConnectionResetError), connected(link) as refused:  # a busy machine's connect is reset itself
         refused.sendall(b"x")
         refused.recv(1)
         refused.recv(1)
