@@ -31,6 +31,7 @@ check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import cont
 	@test -d build/micropython-stubs || $(BIN)/pip install --quiet --target build/micropython-stubs micropython-rp2-rpi-pico-w-stubs
 	$(BIN)/pyright -p packaging/micropython
 	$(BIN)/lint-imports --no-cache
+	@sh packaging/need-mosquitto.sh
 	$(BIN)/python -m pytest tests/docs
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
