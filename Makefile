@@ -7,9 +7,10 @@ UNITS  ?= 3
 SPEED  ?= 1
 PORT   ?= 8883
 LOG    ?=
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help run test check torture bench clean
 
 help: ## Show this help
 	@echo "pantau: make TARGET"
@@ -33,6 +34,10 @@ check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import cont
 	$(BIN)/lint-imports --no-cache
 	@sh packaging/need-mosquitto.sh
 	$(BIN)/python -m pytest tests/docs
+
+torture: $(VENV)/.dev ## Break a running city in every way we know, and account for every fix (MINUTES=30, SCENARIOS=..., SEED=...)
+	@sh packaging/need-mosquitto.sh
+	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
 	@exec $(BIN)/python -m bench $(NAME)

@@ -8,48 +8,104 @@ import random
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from torture.report import Report
+    from torture.suite import Suite
+
 
 def torture(
-    minutes: Annotated[float, typer.Option(min=0.1, max=10_000, help="How long to go on killing")] = 10.0,
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Names or groups (all when none is named); a+b: both at once")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.0, max=10_000, help="How long all of it may take, about")] = 10.0,
     seed: Annotated[int | None, typer.Option(help="Repeat a run: the seed it printed")] = None,
-    units: Annotated[int, typer.Option(min=1, max=100, help="How many vehicles")] = 1,
-    speed: Annotated[float, typer.Option(min=0.1, max=20, help="How many times faster than real time")] = 5.0,
+    jobs: Annotated[int, typer.Option(min=1, max=32, help="How many cities at the same time")] = 1,
     log: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A receiver's log to drive by")] = None,
-    keep: Annotated[Path | None, typer.Option(help="Keep store, outboxes and logs in this directory")] = None,
+    speed: Annotated[float, typer.Option(min=0.1, max=20, help="How many times faster the log is played")] = 5.0,
+    keep: Annotated[Path | None, typer.Option(help="Keep stores, outboxes and logs in this directory")] = None,
+    names: Annotated[bool, typer.Option("--list", help="Only say what there is, and what each promises")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read")] = False,
 ) -> None:
-    """SIGKILL any process at random while a drive plays; exit 1 when anything due is missing, or anything is twice."""
+    """Break a running city in every way we know; exit 1 when anything due is missing, or anything is stored twice."""
     from rich.console import Console
-    from rich.progress import Progress
-    from rich.table import Table
 
-    from torture.kill import Run, summary
+    from torture.scenario import chosen
 
-    chosen = random.SystemRandom().randrange(1 << 31) if seed is None else seed
+    try:
+        found = chosen(scenarios or [])
+    except LookupError as error:
+        raise typer.BadParameter(f"no scenario or group {error}; pantau torture --list tells them") from None
+    if names:
+        for one in found:
+            print(f"{one.name:28} {one.promise}")
+        return
+    from torture.report import exit_code
+    from torture.suite import Suite
+
+    drawn = random.SystemRandom().randrange(1 << 31) if seed is None else seed
     console = Console(stderr=True)
-    console.print(f"seed {chosen}")
-    with tempfile.TemporaryDirectory(prefix="pantau-torture-") as temporary, Progress(console=console) as progress:
-        task = progress.add_task("killing", total=1.0)
-        directory = keep if keep is not None else Path(temporary)
-        run = Run(
-            directory,
-            seed=chosen,
+    console.print(f"seed {drawn}")
+    with tempfile.TemporaryDirectory(prefix="pantau-torture-") as temporary:
+        suite = Suite(
+            scenarios=[one.name for one in found],
+            directory=(keep or Path(temporary)).absolute(),
+            seed=drawn,
             minutes=minutes,
-            units=units,
+            jobs=jobs,
             log=log,
             speed=speed,
-            progress=lambda done, what: progress.update(task, completed=done, description=what),
         )
-        outcome = run.run()
+        reports = _watched(suite, console)
     if as_json:
-        json.dump({**dataclasses.asdict(outcome), "holds": outcome.holds}, sys.stdout)
+        json.dump([{**dataclasses.asdict(report), "holds": report.holds} for report in reports], sys.stdout)
     else:
-        table = Table(show_header=False)
-        for what, figure in summary(outcome):
-            table.add_row(what, figure)
-        Console().print(table)
-    raise typer.Exit(0 if outcome.holds else 1)
+        _show(reports)
+    raise typer.Exit(exit_code(reports))
+
+
+def _watched(suite: Suite, console: Console) -> list[Report]:
+    """Run it with a progress bar; what breaks is said at once."""
+    from rich.progress import Progress
+
+    reports = []
+    with Progress(console=console) as progress:
+        task = progress.add_task(f"{len(suite.scenarios)} scenarios", total=len(suite.scenarios))
+        for report in suite.reports():
+            reports.append(report)
+            progress.update(task, advance=1, description=report.scenario)
+            if not report.holds:
+                progress.console.print(_trouble(report), markup=False, highlight=False)
+    return sorted(reports, key=lambda report: suite.scenarios.index(report.scenario))
+
+
+def _trouble(report: Report) -> str:
+    lines = [f"BROKEN {report.scenario}: {report.promise}"]
+    lines += [f"  not so: {claim.what} ({claim.seen})" for claim in report.broken()]
+    return "\n".join([*lines, report.error] if report.error else lines)
+
+
+def _show(reports: list[Report]) -> None:
+    from rich.table import Table
+
+    from pantau.tables import print_table
+
+    table = Table(box=None, header_style="bold")
+    table.add_column("scenario", no_wrap=True)
+    for column in ("put in", "due", "stored", "twice", "missing", "shed", "recovered", "bytes up", "the promise"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for r in reports:
+        shed = ", ".join(f"{count} {reason}" for reason, count in r.shed.items() if count) or "0"
+        recovered = "" if r.recover_s is None else f"{r.recover_s:.1f} s"
+        verdict = f"skipped: {r.skipped}" if r.skipped else "holds" if r.holds else "BROKEN"
+        figures = [r.put_in, r.due, r.stored, r.twice, r.missing, shed, recovered, f"{r.up_bytes:,}", verdict]
+        table.add_row(r.scenario, *[str(figure) for figure in figures], style=None if r.holds else "bold red")
+    print_table(table)
+    held = sum(r.holds and not r.skipped for r in reports)
+    skipped = sum(bool(r.skipped) for r in reports)
+    print(f"{held} of {len(reports)} promises held" + (f", {skipped} skipped" if skipped else ""))

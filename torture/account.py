@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,14 +15,17 @@ DUE_AFTER_S: Final = 0.2  # invariant I1: last byte and the next epoch's first w
 
 TALKING_WITHIN_S: Final = 1.0  # the longest pause between epochs that the suite plays, unless there is no fix
 
+Key = Hashable  # what an epoch is known by: the place it names, or its time where places repeat (a recorded drive)
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch as it was played: receiver time in Unix ms, and when (monotonic s) its bytes were written."""
+    """One epoch as it was played: its key, when (monotonic s) its bytes were written, and its UTC in Unix ms."""
 
-    utc_ms: int
+    key: Key
     first_byte_s: float
     last_byte_s: float
+    utc_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,60 +37,86 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """One fix that the centre has: the key it is known by, and its UTC in Unix ms (None: not known)."""
+
+    key: Key
+    utc_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of the epochs of one unit."""
 
     played: int
     due: int
     stored: int
-    due_missing: tuple[int, ...]
-    twice: tuple[int, ...]
-    foreign: tuple[int, ...]
+    due_missing: tuple[Key, ...]
+    twice: tuple[Key, ...]
+    foreign: tuple[Key, ...]
     unobserved: int
+    wrong_time: tuple[Key, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Every due epoch exactly once, every other at most once, nothing that was not played."""
-        return not (self.due_missing or self.twice or self.foreign)
+        """Every due epoch exactly once, every other at most once, nothing that was not played, each at its time."""
+        return not (self.due_missing or self.twice or self.foreign or self.wrong_time)
 
 
-def due(epochs: Sequence[Epoch], opened: Sequence[Opened]) -> set[int]:
-    """UTC of the epochs no kill may lose: played whole, and the next one begun, while one process had the port."""
+def due(epochs: Sequence[Epoch], opened: Sequence[Opened]) -> set[Key]:
+    """Keys of the epochs no kill may lose: played whole, and the next one begun, while one process had the port."""
     found = set()
     for epoch, following in itertools.pairwise(epochs):
         if any(o.from_s <= epoch.first_byte_s and following.first_byte_s + DUE_AFTER_S <= o.to_s for o in opened):
-            found.add(epoch.utc_ms)
+            found.add(epoch.key)
     return found
 
 
-def compare(epochs: Sequence[Epoch], opened: Sequence[Opened], stored_utc_ms: Iterable[int]) -> Verdict:
-    """Hold the stored epochs of one unit against what was played to it."""
-    played = {e.utc_ms for e in epochs}
+def compare(
+    epochs: Sequence[Epoch], opened: Sequence[Opened], stored: Iterable[Stored], *, tolerance_ms: int | None = None
+) -> Verdict:
+    """Hold the stored epochs of one unit against what was played to it; `tolerance_ms` None: times are not judged."""
+    played = {e.key: e.utc_ms for e in epochs}
     must = due(epochs, opened)
-    stored = Counter(stored_utc_ms)
+    found = list(stored)
+    times = Counter(s.key for s in found)
     return Verdict(
         played=len(played),
         due=len(must),
-        stored=len(stored),
-        due_missing=tuple(sorted(must - stored.keys())),
-        twice=tuple(sorted(t for t, n in stored.items() if n > 1)),
-        foreign=tuple(sorted(stored.keys() - played)),
-        unobserved=len(played - must - stored.keys()),
+        stored=len(times),
+        due_missing=_sorted(must - times.keys()),
+        twice=_sorted(key for key, n in times.items() if n > 1),
+        foreign=_sorted(times.keys() - played.keys()),
+        unobserved=len(played.keys() - must - times.keys()),
+        wrong_time=() if tolerance_ms is None else _sorted(_at_another_time(found, played, tolerance_ms)),
     )
 
 
 def restart_to_first_epoch_s(
-    started_s: Sequence[float], epochs: Sequence[Epoch], stored_utc_ms: Iterable[int]
+    started_s: Sequence[float], epochs: Sequence[Epoch], stored: Iterable[Stored]
 ) -> list[float]:
     """For each start: seconds until the last byte of the first stored epoch that was begun after it.
 
     A start during which the receiver had no fix to tell (a tunnel) measures the tunnel, and is left out.
     """
-    stored = set(stored_utc_ms)
+    keys = {s.key for s in stored}
     found = []
     for at, until in zip(started_s, [*started_s[1:], float("inf")], strict=True):
         said = [e for e in epochs if at <= e.first_byte_s < until]
-        first = next((e for e in said if e.utc_ms in stored), None)
+        first = next((e for e in said if e.key in keys), None)
         if first is not None and said[0].first_byte_s - at <= TALKING_WITHIN_S:
             found.append(first.last_byte_s - at)
     return found
+
+
+def _at_another_time(found: Iterable[Stored], played: dict[Key, int | None], tolerance_ms: int) -> set[Key]:
+    wrong = set()
+    for one in found:
+        said_ms = played.get(one.key)
+        if said_ms is not None and (one.utc_ms is None or abs(one.utc_ms - said_ms) > tolerance_ms):
+            wrong.add(one.key)
+    return wrong
+
+
+def _sorted(keys: Iterable[Key]) -> tuple[Key, ...]:
+    return tuple(sorted(keys, key=repr))

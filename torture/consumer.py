@@ -6,25 +6,41 @@ import json
 import queue
 import subprocess
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from stage.city import CONSUMER, HOST, City
+from torture.account import Key, Stored
 
 COMMAND_DEADLINE_S: Final = 300.0
+
+# What a fix is known by, from its time (Unix ms, None: not known) and place (1e-7 deg).
+KnownBy = Callable[[int | None, int, int], Key]
+
+
+def by_place(_utc_ms: int | None, lat_e7: int, lon_e7: int) -> Key:
+    """The suite's own drive never names a place twice."""
+    return lat_e7, lon_e7
+
+
+def by_time(utc_ms: int | None, _lat_e7: int, _lon_e7: int) -> Key:
+    """A recorded drive, restamped, never names an instant twice."""
+    return utc_ms
 
 
 class Consumer:
     """Keeps a cursor (log_id) a topic; a message whose prev_log_id is another one shows that something was missed."""
 
-    def __init__(self, city: City) -> None:
+    def __init__(self, city: City, known_by: KnownBy = by_place) -> None:
         self._city = city
+        self._known_by = known_by
         self._messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._cursors: dict[str, int | None] = {}
         self._missed_after: list[int] = []
-        self._fixes: set[tuple[str, int]] = set()
+        self._fixes: set[tuple[str, Key]] = set()
         self.gaps = 0
         self.live = 0
         self.replayed = 0
@@ -46,8 +62,8 @@ class Consumer:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def fixes(self) -> set[tuple[str, int]]:
-        """(unit, Unix ms) of every fix it has, live and replayed."""
+    def fixes(self) -> set[tuple[str, Key]]:
+        """(unit, key) of every fix it has, live and replayed."""
         self._take()
         return self._fixes
 
@@ -57,8 +73,8 @@ class Consumer:
         cursors = [c for c in (*self._cursors.values(), *self._missed_after) if c is not None]
         after = min(cursors, default=0)
         for plan in self._city.units:
-            exported = exported_utc_ms(self._city, plan.name, after_log_id=after)
-            fresh = {(plan.name, utc_ms) for utc_ms in exported} - self._fixes
+            stored = exported(self._city, plan.name, self._known_by, after_log_id=after)
+            fresh = {(plan.name, one.key) for one in stored} - self._fixes
             self.replayed += len(fresh)
             self._fixes |= fresh
 
@@ -73,7 +89,13 @@ class Consumer:
                 self.gaps += 1
                 self._missed_after.append(last or 0)
             self._cursors[topic] = said["log_id"]
-            self._fixes |= {(said["unit"], utc_ms) for utc_ms in said["properties"]["unix_ms"] if utc_ms is not None}
+            self._fixes |= {(said["unit"], key) for key in self._keys(said)}
+
+    def _keys(self, said: dict[str, Any]) -> list[Key]:
+        geometry = said["geometry"]
+        places = [geometry["coordinates"]] if geometry["type"] == "Point" else geometry["coordinates"]
+        times = said["properties"]["unix_ms"]
+        return [self._known_by(at, _e7(lat), _e7(lon)) for at, (lon, lat, *_) in zip(times, places, strict=True)]
 
 
 def pantau(*words: str) -> subprocess.CompletedProcess[str]:
@@ -82,10 +104,25 @@ def pantau(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_DEADLINE_S, check=False)
 
 
-def exported_utc_ms(city: City, unit: str, *, after_log_id: int | None = None) -> list[int]:
-    """Times of every fix that `pantau export` gives for a unit; raises RuntimeError with what it said."""
+def exported(city: City, unit: str, known_by: KnownBy, *, after_log_id: int | None = None) -> list[Stored]:
+    """Every fix that `pantau export` gives for a unit; raises RuntimeError with what it said."""
     after = [] if after_log_id is None else ["--after", str(after_log_id)]
     done = pantau("export", "--store", city.store_url, "--unit", unit, *after)
     if done.returncode:
         raise RuntimeError(f"pantau export: {done.stderr}")
-    return [int(line.split(",", 1)[0]) for line in done.stdout.splitlines()[1:] if not line.startswith(",")]
+    found = []
+    for line in done.stdout.splitlines()[1:]:
+        time, lat, lon, _ = line.split(",", 3)
+        utc_ms = int(time) if time else None
+        found.append(Stored(known_by(utc_ms, _e7(float(lat)), _e7(float(lon))), utc_ms))
+    return found
+
+
+def exported_utc_ms(city: City, unit: str, *, after_log_id: int | None = None) -> list[int]:
+    """Times (Unix ms) of every dated fix that `pantau export` gives for a unit."""
+    found = exported(city, unit, by_time, after_log_id=after_log_id)
+    return [one.utc_ms for one in found if one.utc_ms is not None]
+
+
+def _e7(deg: float) -> int:
+    return round(deg * 10_000_000)

@@ -22,7 +22,7 @@ LONGEST_WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """One epoch as it went into the port: its times, whether it had a fix, and whether all of it found room.
+    """One epoch as it went into the port: its bytes and times, whether it had a fix, whether all of it found room.
 
     `first_mono_s` and `last_mono_s` are CLOCK_MONOTONIC just before the first and just after the last byte.
     """
@@ -32,6 +32,7 @@ class Written:
     first_mono_s: float
     last_mono_s: float
     whole: bool
+    data: bytes = b""
 
 
 class Stop(Protocol):
@@ -169,7 +170,14 @@ class SimulatedReceiver:
             whole = self._send(epoch.data)
             last = time.monotonic()
         self._on_written(
-            Written(utc_ms=epoch.utc_ms, valid=epoch.valid, first_mono_s=first, last_mono_s=last, whole=whole)
+            Written(
+                utc_ms=epoch.utc_ms,
+                valid=epoch.valid,
+                first_mono_s=first,
+                last_mono_s=last,
+                whole=whole,
+                data=epoch.data,
+            )
         )
 
     def _send(self, data: bytes) -> bool:

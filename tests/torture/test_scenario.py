@@ -1,0 +1,40 @@
+"""What can be asked for on the command line, and what a combination of scenarios needs."""
+
+import pytest
+
+from torture.report import Claim, Report, exit_code
+from torture.scenario import Setup, chosen
+
+
+def test_every_scenario_says_its_promise_in_one_sentence():
+    for one in chosen([]):
+        assert one.promise.endswith(".") and one.promise.count(". ") == 0, one.name
+
+
+def test_a_group_a_name_and_a_combination():
+    assert [one.name for one in chosen(["kill-random", "link-flapping+kill-random"])] == [
+        "kill-random",
+        "link-flapping+kill-random",
+    ]
+    assert {one.group for one in chosen(["link"])} == {"link"}
+    with pytest.raises(LookupError, match="nonsense"):
+        chosen(["nonsense"])
+
+
+def test_a_combination_needs_what_each_part_needs_and_judges_times_only_when_both_do():
+    one = Setup(boxes=2, settings={"report": {"interval_s": 2.0}}, tolerance_ms=0)
+    other = Setup(settings={"report": {"policy": True}}, tolerance_ms=500, named=True)
+    both = one.over(other)
+    assert both.boxes == 2 and both.named and both.tolerance_ms == 500
+    assert both.settings == {"report": {"interval_s": 2.0, "policy": True}}
+    assert one.over(Setup(tolerance_ms=None)).tolerance_ms is None
+
+
+def test_a_report_without_a_claim_or_with_an_error_does_not_hold():
+    report = Report(scenario="x", promise="y.", seed=1)
+    assert not report.holds
+    report.claims.append(Claim("true", True))
+    assert report.holds and exit_code([report]) == 0
+    report.error = "Traceback"
+    assert not report.holds and exit_code([report]) == 1
+    assert exit_code([]) == 1

@@ -1,0 +1,203 @@
+"""One scenario from beginning to end: the scene is set, the acts are played, the city comes to rest, the account."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from stage.city import CENTRE
+from torture.account import Verdict, compare, due, restart_to_first_epoch_s
+from torture.box import Box
+from torture.consumer import exported, pantau
+from torture.report import Report
+from torture.scenario import Scenario
+from torture.scene import LAST_EPOCH_S, Scene
+
+RECOVER_WITHIN_S: Final = 120.0
+DRAIN_WITHIN_S: Final = 120.0
+CONSUMER_WITHIN_S: Final = 15.0
+RESTART_WITHIN_S: Final = 3.0  # reach of the spine's issue, restart to first epoch
+
+
+class Unready(Exception):
+    """This machine lacks what the scenario needs (a right, a program); the message says what."""
+
+
+def run(
+    scenario: Scenario,
+    directory: Path,
+    *,
+    seed: int,
+    seconds: float,
+    log: Path | None = None,
+    speed: float = 1.0,
+    said: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Play one scenario in `directory`; never raises but for a signal: what went wrong is in the report."""
+    report = Report(scenario=scenario.name, promise=scenario.promise, seed=seed)
+    begun_s = time.monotonic()
+    try:
+        _play(scenario, directory, report, seed=seed, seconds=seconds, log=log, speed=speed, said=said)
+    except Unready as missing:
+        report.skipped = str(missing)
+    except Exception:  # noqa: BLE001 - whatever it was, the other scenarios go on, and this one does not hold
+        report.error = traceback.format_exc()
+    report.took_s = time.monotonic() - begun_s
+    return report
+
+
+def _play(scenario: Scenario, directory: Path, report: Report, *, seed: int, seconds: float, **options: Any) -> None:
+    lasts_s = max(seconds, scenario.setup.least_s)
+    scene = Scene(directory, scenario.setup, seed=f"{seed} {scenario.name}", seconds=lasts_s, **options)
+    with scene:
+        closed = _act(scenario, scene)
+        try:
+            _rest(scene, report)
+            _account(scene, report)
+        finally:
+            closed.set()
+        report.claims = scene.claims
+        report.faults = dict(scene.faults)
+        late = scene.city.stop()
+        scene.claim("every process stops within 5 s", not late, ", ".join(late))
+    scene.claim("no process is left", not (left := _left_running(directory)), left)
+
+
+def _act(scenario: Scenario, scene: Scene) -> threading.Event:
+    """Play the acts, several at the same time; a thread that started processes stays until the event is set.
+
+    (A child of the stage is killed with the thread that started it.)
+    """
+    closed, failures = threading.Event(), list[BaseException]()
+    if len(scenario.acts) == 1:
+        scenario.acts[0](scene)
+        return closed
+    done = threading.Barrier(len(scenario.acts) + 1)
+
+    def one(act: Callable[[Scene], None]) -> None:
+        try:
+            act(scene)
+        except Exception as error:  # noqa: BLE001 - told to the main thread, which raises it
+            failures.append(error)
+        done.wait()
+        closed.wait()
+
+    for act in scenario.acts:
+        threading.Thread(target=one, args=(act,), name=act.__name__).start()
+    done.wait()
+    if failures:
+        closed.set()
+        raise failures[0]
+    return closed
+
+
+def _rest(scene: Scene, report: Report) -> None:
+    """Faults are over: everything runs, what was put in arrives; then receivers fall silent and outboxes drain."""
+    for box in scene.boxes:
+        box.link.mend()
+        box.receiver.replug()
+    for name in (*CENTRE, *(box.name for box in scene.boxes)):
+        scene.start(name)
+    over_s = scene.over_s or time.monotonic()
+    owed = {box.name: {e.key for e in box.told if e.first_byte_s < over_s} & _due(scene, box) for box in scene.boxes}
+    if not scene.setup.named and scene.until(
+        lambda: all(owed[box.name] <= scene.stored(box) for box in scene.boxes), RECOVER_WITHIN_S
+    ):
+        report.recover_s = time.monotonic() - over_s
+    for box in scene.boxes:
+        box.silence()
+    scene.settle(LAST_EPOCH_S)
+    for box in scene.boxes:
+        scene.stop(box.name)  # appends the open interval
+    newest = {box.name: scene.newest_row(box) for box in scene.boxes}
+    for box in scene.boxes:
+        scene.start(box.name)  # a session's first receipt comes at once, those of later rows are gathered for a minute
+    scene.until(
+        lambda: all(not scene.waiting(box, newest[box.name]) for box in scene.boxes),
+        DRAIN_WITHIN_S,
+        "every outbox drains to the last row",
+    )
+
+
+def _account(scene: Scene, report: Report) -> None:
+    """Hold the export, the ledger and the consumer against what was put in."""
+    stored = {box.name: exported(scene.city, box.name, scene.known_by) for box in scene.boxes}
+    everything = {(name, one.key) for name, found in stored.items() for one in found}
+    scene.until(lambda: scene.consumer.fixes() >= everything, CONSUMER_WITHIN_S)
+    scene.consumer.replay()
+    accounts = _ledger(scene)
+    for account in accounts:
+        for reason, count in account["shed_by_reason"].items():
+            report.shed[reason] = report.shed.get(reason, 0) + count
+    named = sum(report.shed.values()) > 0 or scene.setup.named
+    for box in scene.boxes:
+        found = stored[box.name]
+        verdict = compare(box.told, scene.doorkeeper.opened(box), found, tolerance_ms=scene.setup.tolerance_ms)
+        _add(report, verdict)
+        _judge(scene, box, verdict, named=named)
+        starts = [begun for begun, _ in box.child.lives]
+        waits = restart_to_first_epoch_s(starts, box.told, found)
+        if waits:
+            claim = f"{box.name} has an epoch within {RESTART_WITHIN_S:g} s of each start"
+            scene.claim(claim, max(waits) <= RESTART_WITHIN_S, f"{max(waits):.2f} s")
+        report.up_bytes += box.link.bytes_up
+        report.down_bytes += box.link.bytes_down
+    missed = everything - scene.consumer.fixes()
+    scene.claim(
+        "the consumer heard the city, and misses nothing after its replay",
+        scene.consumer.live > 0 and not missed,
+        f"{scene.consumer.live} live, {scene.consumer.replayed} replayed, {len(missed)} missed",
+    )
+    scene.claim("no process ended by itself", not scene.ended_by_itself, "; ".join(scene.ended_by_itself))
+
+
+def _judge(scene: Scene, box: Box, verdict: Verdict, *, named: bool) -> None:
+    name = box.name
+    scene.claim(f"{name}: something was due", verdict.due > 0, verdict.due)
+    scene.claim(f"{name}: nothing is stored twice", not verdict.twice, verdict.twice[:3])
+    scene.claim(f"{name}: nothing is stored that was not said", not verdict.foreign, verdict.foreign[:3])
+    scene.claim(f"{name}: every stored time is right", not verdict.wrong_time, verdict.wrong_time[:3])
+    if not named:
+        scene.claim(f"{name}: every due epoch is stored", not verdict.due_missing, verdict.due_missing[:3])
+
+
+def _ledger(scene: Scene) -> list[dict[str, Any]]:
+    done = pantau("ledger", "--store", scene.city.store_url, "--json")
+    accounts: list[dict[str, Any]] = json.loads(done.stdout)
+    missing = sum(a["missing"] for a in accounts)
+    judged = sum(a["produced"] - a["unjudged"] for a in accounts)
+    if not scene.setup.overtaken:
+        balanced = done.returncode == 0 and missing == 0 and judged > 0
+        scene.claim("the ledger judged records, and none is missing", balanced, f"{missing} of {judged}")
+    return accounts
+
+
+def _add(report: Report, verdict: Verdict) -> None:
+    report.put_in += verdict.played
+    report.due += verdict.due
+    report.stored += verdict.stored
+    report.twice += len(verdict.twice)
+    report.missing += len(verdict.due_missing)
+    report.unobserved += verdict.unobserved
+
+
+def _due(scene: Scene, box: Box) -> set[Any]:
+    return due(box.told, scene.doorkeeper.opened(box))
+
+
+def _left_running(directory: Path) -> list[str]:
+    """Processes whose command line names the scene's directory."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = each.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(str(directory).encode() in word for word in words) and b"torture" not in b" ".join(words):
+            found.append(f"{each.parent.name}: {b' '.join(words).decode(errors='replace')[:200]}")
+    return found

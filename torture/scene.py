@@ -1,0 +1,246 @@
+"""A small city that drives, and everything the suite knows of it: what scenarios act on.
+
+Real gps_units on ptys, each behind a link of its own, real Mosquitto over TLS, bridge, publisher, and a recording
+consumer. A process that ends by itself is started again, as systemd would, and is remembered.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Final
+
+from broker.clean import read_body
+from broker.fixes import fixes_of
+from broker.store import LogEntry, StoreUnavailable, open_store
+from edge.outbox_reader import OutboxReader
+from edge.sim.link import SimulatedLink
+from edge.sim.nmea import Epoch as Said
+from edge.sim.receiver import recorded
+from stage.city import City, UnitPlan, free_port
+from stage.process import Child
+from torture.account import Key
+from torture.box import Box, Doorkeeper
+from torture.consumer import Consumer, KnownBy, by_place, by_time
+from torture.drive import marked
+from torture.report import Claim
+from torture.scenario import EVERY_EPOCH, Setup, merged
+from wire.kinds import KIND_EVENT, KIND_HEALTH
+
+EPOCHS_PER_S: Final = 5.0
+WATCH_EVERY_S: Final = 0.05
+LISTENING_WITHIN_S: Final = 20.0
+MANY_ROWS: Final = 10_000
+LAST_EPOCH_S: Final = 2.5  # longer than a receiver is silent inside an epoch: the last one is complete
+
+
+class Scene:
+    """One city under fire; `with Scene(...) as scene` starts it, and leaves nothing running."""
+
+    def __init__(
+        self,
+        directory: Path,
+        setup: Setup,
+        *,
+        seed: str,
+        seconds: float,
+        log: Path | None = None,
+        speed: float = 1.0,
+        said: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`seconds`: how long the fault may last. `log`: a real receiver's log to drive by instead of our own drive."""
+        self.luck: Final = random.Random(seed)
+        self.seconds: Final = seconds
+        self.setup: Final = setup
+        self.said: Final = said
+        self.claims: list[Claim] = []
+        self.faults: Counter[str] = Counter()
+        self.ended_by_itself: list[str] = []
+        self.known_by: KnownBy = by_place if log is None else by_time
+        self.over_s: float | None = None
+        self._log = log.read_bytes() if log is not None else None
+        self._speed = speed
+        self._held: set[str] = set()
+        self._until_s = float("inf")
+        self._stack = ExitStack()
+        port = free_port()
+        links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port)) for _ in range(setup.boxes)]
+        plans = [self._plan(index, link) for index, link in enumerate(links)]
+        self.city = City(directory, plans, port=port)
+        self.city.prepare()
+        self.boxes = [self._box(index, link) for index, link in enumerate(links)]
+        self.consumer = Consumer(self.city, self.known_by)
+        self.doorkeeper = Doorkeeper(self.boxes)
+
+    # ---------------------------------------------------------------- what a scenario may ask
+
+    @property
+    def box(self) -> Box:
+        """The only box, or the first."""
+        return self.boxes[0]
+
+    @property
+    def children(self) -> dict[str, Child]:
+        """Every process by name: mosquitto, bridge, publisher, and the boxes'."""
+        return self.city.children
+
+    def going(self) -> bool:
+        """Whether there is time left for faults."""
+        return time.monotonic() < self._until_s
+
+    def play(self, seconds: float) -> None:
+        """Let the city live so long (never beyond the end of the time for faults)."""
+        self._wait(lambda: False, max(0.0, min(seconds, self._until_s - time.monotonic())))
+
+    def settle(self, seconds: float) -> None:
+        """Let the city live so long, whatever the time."""
+        self._wait(lambda: False, seconds)
+
+    def until(self, true: Callable[[], object], within_s: float, claim: str = "") -> bool:
+        """Wait until it is true; whether it was in time. With `claim` that is held against the scenario."""
+        begun_s = time.monotonic()
+        held = self._wait(true, within_s)
+        if claim:
+            self.claim(claim, held, f"{time.monotonic() - begun_s:.1f} s of {within_s:g} s")
+        return held
+
+    def claim(self, what: str, held: object, seen: object = "") -> None:
+        """Something that must be true here."""
+        self.claims.append(Claim(what, bool(held), str(seen)))
+        self.said(f"{what}: {'yes' if held else 'NO'} {seen}")
+
+    def fault(self, what: str) -> None:
+        """Count a fault that was just made."""
+        self.faults[what] += 1
+        self.said(what)
+
+    def kill(self, name: str, away_s: float = 0.0) -> None:
+        """SIGKILL, and start again after a while."""
+        self.hold(name)
+        self.settle(away_s)
+        self.start(name)
+
+    def hold(self, name: str) -> None:
+        """SIGKILL, and stay away until `start`."""
+        self._held.add(name)
+        self.children[name].kill()
+        self.fault(f"kill {name}")
+
+    def stop(self, name: str) -> bool:
+        """A clean stop, and stay away until `start`; whether it ended by itself in time, with exit code 0."""
+        self._held.add(name)
+        self.children[name].terminate()
+        clean = self.children[name].join() and self.children[name].exit_code == 0
+        if not clean:
+            self.claim(f"{name} stops cleanly within 5 s", held=False, seen=self.children[name].tail(3))
+        return clean
+
+    def start(self, name: str) -> None:
+        """Start it, and keep it running from now on."""
+        self.children[name].start()
+        self._held.discard(name)
+
+    # ---------------------------------------------------------------- what the centre has
+
+    def entries(self, box: Box, kind: int | None = None) -> list[LogEntry]:
+        """Records of a box that the store has, as they are now."""
+        with open_store(self.city.store_url) as store:
+            return [e for e in store.recorded(box.name) if kind is None or e.kind == kind]
+
+    def events(self, box: Box) -> list[str]:
+        """Names of the events of a box that the store has, in order of recording."""
+        return [read_body(entry).name for entry in self.entries(box, KIND_EVENT)]
+
+    def health(self, box: Box) -> list[Any]:
+        """Health records of a box that the store has, decoded, in order of recording."""
+        return [read_body(entry) for entry in self.entries(box, KIND_HEALTH)]
+
+    def stored(self, box: Box) -> set[Key]:
+        """Keys of the fixes of a box that the store has; none while there is no store."""
+        try:
+            found = [fix for entry in self.entries(box) for fix in fixes_of(entry)]
+        except StoreUnavailable:
+            return set()
+        return {self.known_by(utc_ms, lat or 0, lon or 0) for utc_ms, lat, lon, *_ in found}
+
+    def newest_row(self, box: Box) -> int:
+        """Row id of the newest row of a box's outbox."""
+        with closing(OutboxReader(self.city.outbox_path(box.name))) as reader:
+            return reader.newest_id()
+
+    def waiting(self, box: Box, up_to: int | None = None) -> int:
+        """Rows that a box's outbox holds, up to that row id."""
+        with closing(OutboxReader(self.city.outbox_path(box.name))) as reader:
+            if up_to is None:
+                return reader.waiting()[0]
+            return sum(row.id <= up_to for row in reader.above(0, MANY_ROWS))
+
+    def log_of(self, name: str) -> str:
+        """All that a process has logged."""
+        path = self.children[name].log_path
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    # ---------------------------------------------------------------- its life
+
+    def __enter__(self) -> Scene:
+        self.city.start_centre()
+        self.consumer.start()
+        self.doorkeeper.start()
+        for box in self.boxes:
+            self.start(box.name)
+        for name in ("mosquitto", "bridge", "publisher"):
+            self._held.discard(name)
+        listening = self._wait(lambda: all(self._listens(box) for box in self.boxes), LISTENING_WITHIN_S)
+        if not listening:
+            raise RuntimeError(f"no box listens: {self.children[self.box.name].tail()}")
+        for box in self.boxes:
+            box.drive()
+        self._until_s = time.monotonic() + self.seconds
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for box in self.boxes:
+            box.close()
+        self.consumer.stop()
+        self.doorkeeper.stop()
+        self._held.update(self.children)
+        self.city.stop()
+        self._stack.close()
+
+    def _listens(self, box: Box) -> bool:
+        return bool(self.doorkeeper.opened(box))
+
+    def _wait(self, true: Callable[[], object], within_s: float) -> bool:
+        deadline = time.monotonic() + within_s
+        while not (held := true()) and (left_s := deadline - time.monotonic()) > 0:
+            self._keep()
+            time.sleep(min(WATCH_EVERY_S, left_s))
+        return bool(held)
+
+    def _keep(self) -> None:
+        """What systemd does: a process that ended is started again; here it is remembered, too."""
+        for child in self.city.ended():
+            if child.name not in self._held:
+                self.ended_by_itself.append(f"{child.name} with {child.exit_code}: {child.tail(2)}")
+                child.start()
+
+    def _plan(self, index: int, link: SimulatedLink) -> UnitPlan:
+        asset = f"ambulance-{index + 1}"
+        settings = merged(merged(EVERY_EPOCH, self.setup.settings), {"broker": {"port": link.port}})
+        return UnitPlan(name=f"box-{index + 1}", asset=asset, agency="health", kind="ambulance", settings=settings)
+
+    def _box(self, index: int, link: SimulatedLink) -> Box:
+        plan = self.city.units[index]
+        box = Box(plan.name, self._epochs(index), self.city.tty(plan.name), link, self.known_by)
+        box.child = self.children[plan.name]
+        return box
+
+    def _epochs(self, index: int) -> Iterator[Said]:
+        now_ms = time.time_ns() // 1_000_000
+        if self._log is None:
+            return marked(now_ms, per_s=EPOCHS_PER_S, lane=index)
+        return recorded(self._log, now_ms, speed=self._speed, loop=True)
