@@ -47,10 +47,20 @@ def export(
     with opened(store_url) as store:
         last_log_id = store.last_log_id()
         count = _write(_fixes(store, wanted, last_log_id), geojson=geojson, as_json=as_json)
+        doubt = "" if count else _never_heard_of(store, wanted)
     if as_json:
         print(json.dumps({"fixes": count, "last_log_id": last_log_id}), file=sys.stderr)
     else:
-        print(f"{count} fixes, last log_id {last_log_id}", file=sys.stderr)
+        print(f"{count} fixes, last log_id {last_log_id}{doubt}", file=sys.stderr)
+
+
+def _never_heard_of(store: "Store", wanted: _Wanted) -> str:
+    """A name that is spelled wrong looks like a vehicle that never moved: say which it is."""
+    if wanted.unit is not None and wanted.unit not in {account.unit for account in store.ledger()}:
+        return f"; nothing was ever stored of a unit {wanted.unit}"
+    if wanted.asset is not None and wanted.asset not in {assigned.asset for assigned in store.assignments()}:
+        return f"; no unit was ever assigned to an asset {wanted.asset}"
+    return ""
 
 
 def _fixes(store: "Store", wanted: _Wanted, last_log_id: int) -> Iterator["Columns"]:

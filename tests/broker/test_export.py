@@ -114,6 +114,14 @@ def test_export_wants_a_unit_or_an_asset_and_a_store_that_is_there(url: str, tmp
     assert pantau("export", "--store", "mysql://x", "--unit", "a").exit_code == 2
 
 
+def test_a_name_that_was_never_heard_is_told_from_one_that_has_nothing_to_show(url: str) -> None:
+    commit(url, drive([1]))
+    assert "nothing was ever stored of a unit fire-7" in pantau("export", "--store", url, "--unit", "fire-7").stderr
+    assert "no unit was ever assigned" in pantau("export", "--store", url, "--asset", "fire-engine-7").stderr
+    silent = pantau("export", "--store", url, "--unit", UNIT, "--from", "2030-01-01")
+    assert silent.stderr == "0 fixes, last log_id 1\n"
+
+
 def test_assets_names_what_is_wrong_changes_nothing_then_and_corrects_when_right(url: str, tmp_path: Path) -> None:
     commit(url, drive([1, 2]))
     csv = tmp_path / "assets.csv"
