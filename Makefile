@@ -8,6 +8,7 @@ SPEED  ?= 1
 PORT   ?= 8883
 LOG    ?=
 MINUTES ?= 30
+JOBS   ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check torture bench clean
@@ -37,7 +38,7 @@ check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import cont
 
 torture: $(VENV)/.dev ## Break a running city in every way we know, and account for every fix (MINUTES=30, SCENARIOS=..., SEED=...)
 	@sh packaging/need-mosquitto.sh
-	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
 	@exec $(BIN)/python -m bench $(NAME)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import platform
 import random
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +51,7 @@ def torture(
     from torture.report import exit_code
     from torture.suite import Suite
 
+    begun_s = time.monotonic()
     drawn = random.SystemRandom().randrange(1 << 31) if seed is None else seed
     console = Console(stderr=True)
     console.print(f"seed {drawn}")
@@ -63,10 +67,23 @@ def torture(
         )
         reports = _watched(suite, console)
     if as_json:
-        json.dump([{**dataclasses.asdict(report), "holds": report.holds} for report in reports], sys.stdout)
+        rows = [{**dataclasses.asdict(report), "holds": report.holds} for report in reports]
+        head = {"command": _command(scenarios, minutes, drawn, jobs), "machine": machine(), "seed": drawn}
+        json.dump({**head, "took_s": time.monotonic() - begun_s, "reports": rows}, sys.stdout)
     else:
         _show(reports)
     raise typer.Exit(exit_code(reports))
+
+
+def _command(scenarios: list[str] | None, minutes: float, seed: int, jobs: int) -> str:
+    words = ["pantau torture", *(scenarios or []), f"--minutes {minutes:g}", f"--seed {seed}"]
+    return " ".join(words if jobs == 1 else [*words, f"--jobs {jobs}"])
+
+
+def machine() -> str:
+    """This machine in a few words, for a page of figures."""
+    kernel = platform.release().split("-")[0]
+    return f"{os.cpu_count()} cores, {platform.machine()}, Linux {kernel}, Python {platform.python_version()}"
 
 
 def _watched(suite: Suite, console: Console) -> list[Report]:

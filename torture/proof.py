@@ -1,0 +1,113 @@
+"""docs/proof.md from a run: `pantau torture --json > run.json; python -m torture.proof run.json > docs/proof.md`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+Run = dict[str, Any]
+Row = dict[str, Any]
+
+HEAD: Final = """# Proof
+
+What pantau loses under faults, shown by breaking it. Every scenario plays a drive through ptys into real gps_units,
+over links that the suite owns, to a real Mosquitto over mutual TLS, bridge, store and publisher, and keeps **its
+own account**: what was written to which port, and which of it was *due* ([invariant I1](invariants.md)). At the end
+that account is held against what `pantau export` gives, what `pantau ledger` says, and what a recording consumer
+has after its replay. A scenario holds only if all of it agrees, every process stops in time, and nothing is left
+running.
+
+This page is written by `python -m torture.proof` from a run, not by hand:
+
+```sh
+{command}
+```
+
+Seed {seed}; the same seed draws the same faults, though not at the same instants: processes and kernels have their
+own pace. Machine: {machine}. {total}
+
+*put in*: epochs written to ports; *due*: those that must be stored whatever happens; *missing*: due and not stored;
+*unobserved*: not due, and not stored; *shed*: records given up, named with their reason; *recovered*: from the end
+of the fault until all that had been put in before it was stored; *bytes up*: TCP bytes of all boxes to the broker.
+"""
+
+NOT_PROVEN: Final = """
+## What is not proven
+
+* No real SD card: the simulated one ({card}) loses what was not synced and tears pages, as SQLite's own crash tests
+  do. Real cards can also lose what was synced long ago, when the power goes while they move blocks; nothing on the
+  box can prevent that, the salvage names what it cost.
+* No real modem and no real radio: links are TCP proxies and network namespaces. No real GNSS receiver: ports are
+  ptys, and what is said on them is ours or a recorded log. No GPIO.
+* Kills come at commit points that the code names and at random; not at every machine instruction.
+* One machine plays the whole city: what a thousand cells do to a network is not in it.
+"""
+
+
+def page(run: Run, sections: Iterable[str] = ()) -> str:
+    """The page as Markdown; `sections` stand between the scenarios and what is not proven."""
+    rows: list[Row] = run["reports"]
+    head = HEAD.format(
+        command=run["command"], seed=run["seed"], machine=run["machine"], total=_total(rows, run["took_s"])
+    )
+    groups = [_group(name, list(found)) for name, found in groupby(rows, key=lambda row: row["scenario"].split("-")[0])]
+    card = "a FUSE file system, [edge/sim/card.py](../edge/sim/card.py)"
+    return "".join([head, *groups, *sections, NOT_PROVEN.format(card=card)])
+
+
+def _total(rows: Sequence[Row], took_s: float) -> str:
+    ran = [row for row in rows if not row["skipped"]]
+    held = sum(row["holds"] for row in ran)
+    sums = {key: sum(row[key] for row in ran) for key in ("put_in", "due", "stored", "twice", "missing")}
+    faults = sum(sum(row["faults"].values()) for row in ran)
+    return (
+        f"**{held} of {len(ran)} promises held** in {took_s / 60:.0f} minutes: {faults:,} faults,"
+        f" {sums['put_in']:,} epochs put in, {sums['due']:,} due, {sums['stored']:,} stored, **{sums['missing']} missing, {sums['twice']} twice**."
+    )
+
+
+def _group(name: str, rows: Sequence[Row]) -> str:
+    lines = [f"\n## {name}\n"]
+    lines += [f"* **{row['scenario']}**: {row['promise']}{_verdict(row)}" for row in rows]
+    lines += [
+        "",
+        "| scenario | faults | put in | due | stored | twice | missing | unobserved | shed | recovered | bytes up |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+        *[_row(row) for row in rows if not row["skipped"]],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(row: Row) -> str:
+    if row["skipped"]:
+        return f" (skipped: {row['skipped']})"
+    if row["holds"]:
+        return ""
+    broken = [f"{what} ({seen})" for what, held, seen in row["claims"] if not held]
+    return f" **BROKEN**: {'; '.join(broken) or row['error'].strip().splitlines()[-1]}"
+
+
+def _row(row: Row) -> str:
+    faults = ", ".join(f"{count} {what}" for what, count in row["faults"].items())
+    shed = ", ".join(f"{count} {reason}" for reason, count in row["shed"].items() if count) or "0"
+    recovered = "" if row["recover_s"] is None else f"{row['recover_s']:.1f} s"
+    figures = [row[key] for key in ("put_in", "due", "stored", "twice", "missing", "unobserved")]
+    cells = [row["scenario"], faults, *[f"{f:,}" for f in figures], shed, recovered, f"{row['up_bytes']:,}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the page on standard output; exit 2 when called wrongly."""
+    if len(argv) != 1:
+        sys.stderr.write("usage: python -m torture.proof RUN.json > docs/proof.md\n")
+        return 2
+    sys.stdout.write(page(json.loads(Path(argv[0]).read_text("utf-8"))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
