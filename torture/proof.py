@@ -66,7 +66,8 @@ def _total(rows: Sequence[Row], took_s: float) -> str:
     faults = sum(sum(row["faults"].values()) for row in ran)
     return (
         f"**{held} of {len(ran)} promises held** in {took_s / 60:.0f} minutes: {faults:,} faults,"
-        f" {sums['put_in']:,} epochs put in, {sums['due']:,} due, {sums['stored']:,} stored, **{sums['missing']} missing, {sums['twice']} twice**."
+        f" {sums['put_in']:,} epochs put in, {sums['due']:,} due, {sums['stored']:,} stored,"
+        f" **{sums['missing']} missing, {sums['twice']} twice**."
     )
 
 
