@@ -12,7 +12,7 @@ from typing import Any
 
 from tinydb import where
 
-from edge.documents import open_documents
+from documents import open_documents
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from tinydb.operations import delete, increment
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document
 
-from edge.documents import open_documents
+from documents import open_documents
 
 NAMES = st.sampled_from(("_default", "shadow", "counters"))
 NUMBERS = st.integers(0, 4)
@@ -148,7 +148,7 @@ def test_an_insert_writes_one_document_whatever_the_size_of_the_table(tmp_path: 
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "d.db"
     code = (
-        "import os, signal, sys; from pathlib import Path; from edge.documents import open_documents\n"
+        "import os, signal, sys; from pathlib import Path; from documents import open_documents\n"
         "d = open_documents(Path(sys.argv[1])); d.insert({'session': 7}); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)

@@ -20,9 +20,9 @@ from tinydb.queries import QueryLike
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
-from edge.disk import BUSY_TIMEOUT_S, beside
-
 _log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_S: Final = 5.0  # a reader's look takes milliseconds; 5 s is a card that stalls while it erases a block
 
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS documents (place INTEGER PRIMARY KEY, name TEXT NOT NULL, doc_id INTEGER NOT NULL,
@@ -254,11 +254,16 @@ def open_documents(path: Path) -> Documents:
         raise  # busy, full, read-only: the file may be sound
     except sqlite3.DatabaseError as error:
         number = 1
-        while (aside := beside(path, f".corrupt-{number}")).exists():
+        while (aside := _beside(path, f".corrupt-{number}")).exists():
             number += 1
         _log.warning("documents %s are damaged (%s): set aside as %s", path, error, aside)
         for ending in ("-wal", "-shm"):
-            if beside(path, ending).exists():
-                beside(path, ending).rename(beside(aside, ending))
+            if _beside(path, ending).exists():
+                _beside(path, ending).rename(_beside(aside, ending))
         path.rename(aside)
         return Documents(path, set_aside=aside)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """The file that belongs to `path`: SQLite's own -wal and -shm, what was set aside."""
+    return path.with_name(path.name + ending)
