@@ -1,0 +1,213 @@
+"""The registry: every box, asset, SIM and who served whom from when to when, in TinyDB on SQLite, one row each.
+
+Every change is one transaction together with its entry in `changes`: who, when, what it was before. A row's id is
+made from its name, so that looking one up costs the same among 100 and among 10,000.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tinydb.table import Document
+
+from documents import open_documents
+from provisioning.values import Asset, Change, RegistryError, Served, Sim, State, Unit, as_document
+
+UNITS: Final = "units"
+ASSETS: Final = "assets"
+SERVED: Final = "served"
+SIMS: Final = "sims"
+CHANGES: Final = "changes"
+
+
+class Registry:
+    """`who` is written beside every change. All methods that change raise RegistryError and then change nothing."""
+
+    def __init__(
+        self, path: Path, *, who: str, utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        self._documents = open_documents(path)
+        self._who = who
+        self._utc_ms = utc_ms
+
+    # ---------------------------------------------------------------- one at a time
+
+    def unit(self, name: str) -> Unit | None:
+        """The box of that name."""
+        found = self._get(UNITS, name)
+        return None if found is None else Unit(**found)
+
+    def asset(self, name: str) -> Asset | None:
+        """The asset of that name."""
+        found = self._get(ASSETS, name)
+        return None if found is None else Asset(**found)
+
+    def known_unit(self, name: str) -> Unit:
+        """The box of that name; RegistryError when there is none."""
+        found = self.unit(name)
+        if found is None:
+            raise RegistryError(f"no unit {name} in the registry; add it first")
+        return found
+
+    def put_unit(self, unit: Unit) -> bool:
+        """Add or change a box; False when it is so already. What is retired stays retired."""
+        _refuse(unit.problems())
+        before = self.unit(unit.unit)
+        if before is not None and before.state == "retired" and unit != before:
+            raise RegistryError(f"unit {unit.unit} is retired; a repaired box gets a new name")
+        return self._put(UNITS, unit.unit, as_document(unit), "unit")
+
+    def put_asset(self, asset: Asset) -> bool:
+        """Add or change a vehicle, machine or pole; False when it is so already."""
+        _refuse(asset.problems())
+        return self._put(ASSETS, asset.asset, as_document(asset), "asset")
+
+    def put_sim(self, sim: Sim) -> bool:
+        """Add or change a SIM; False when it is so already."""
+        _refuse(sim.problems())
+        return self._put(SIMS, sim.iccid, as_document(sim), "sim")
+
+    def set_state(self, name: str, state: State, verb: str) -> bool:
+        """A box was enrolled or retired; False when it was so already."""
+        unit = self.known_unit(name)
+        if unit.state == "retired" and state != "retired":
+            raise RegistryError(f"unit {name} is retired")
+        return self._put(UNITS, name, as_document(replace(unit, state=state)), verb)
+
+    # ---------------------------------------------------------------- who serves whom
+
+    def served_by(self, unit: str) -> list[Served]:
+        """What a box has served, oldest first."""
+        kept = self._get(SERVED, unit)
+        return [] if kept is None else [Served(unit=unit, **each) for each in kept["spans"]]
+
+    def assign(self, unit: str, asset: str, from_utc_ms: int, to_utc_ms: int | None = None) -> bool:
+        """From then on the box serves the asset: what it served before ends there. False when it is so already."""
+        if self.known_unit(unit).state == "retired":
+            raise RegistryError(f"unit {unit} is retired; it serves nothing any more")
+        if self.asset(asset) is None:
+            raise RegistryError(f"no asset {asset} in the registry; add it first")
+        if to_utc_ms is not None and to_utc_ms <= from_utc_ms:
+            raise RegistryError("an assignment must end after it begins")
+        new = Served(unit=unit, asset=asset, from_utc_ms=from_utc_ms, to_utc_ms=to_utc_ms)
+        spans = self.served_by(unit)
+        if new in spans:
+            return False
+        return self._put_spans(unit, [*_ended(spans, new), new], "assign")
+
+    def release(self, unit: str, at_utc_ms: int) -> bool:
+        """From then on the box serves nothing; False when it served nothing."""
+        spans = self.served_by(unit)
+        kept = [_until(span, at_utc_ms) for span in spans if span.from_utc_ms < at_utc_ms]
+        return self._put_spans(unit, kept, "release")
+
+    def swap(self, old: str, new: str, at_utc_ms: int) -> str:
+        """`new` serves from then on what `old` served; the asset's name."""
+        held = [s for s in self.served_by(old) if s.to_utc_ms is None or at_utc_ms < s.to_utc_ms]
+        if not held or held[-1].from_utc_ms > at_utc_ms:
+            raise RegistryError(f"unit {old} serves nothing at that time: nothing to swap")
+        with self.together():
+            self.release(old, at_utc_ms)
+            self.assign(new, held[-1].asset, at_utc_ms, held[-1].to_utc_ms)
+        return held[-1].asset
+
+    # ---------------------------------------------------------------- all of them
+
+    def units(self) -> list[Unit]:
+        """Every box, by name."""
+        return sorted((Unit(**each) for each in self._documents.table(UNITS)), key=lambda unit: unit.unit)
+
+    def assets(self) -> list[Asset]:
+        """Every asset, by name."""
+        return sorted((Asset(**each) for each in self._documents.table(ASSETS)), key=lambda asset: asset.asset)
+
+    def sims(self) -> list[Sim]:
+        """Every SIM, by number."""
+        return sorted((Sim(**each) for each in self._documents.table(SIMS)), key=lambda sim: sim.iccid)
+
+    def served(self) -> list[Served]:
+        """Every assignment, by box and time."""
+        spans = [Served(unit=each["unit"], **span) for each in self._documents.table(SERVED) for span in each["spans"]]
+        return sorted(spans, key=lambda span: (span.unit, span.from_utc_ms))
+
+    def changes(self, key: str | None = None) -> list[Change]:
+        """Every change (of one name), oldest first."""
+        found = [Change(**each) for each in self._documents.table(CHANGES)]
+        return [change for change in found if key is None or change.key == key]
+
+    # ---------------------------------------------------------------- inside
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Everything inside is done, or none of it."""
+        with self._documents.transaction():
+            yield
+
+    def close(self) -> None:
+        """Close the file."""
+        self._documents.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _get(self, table: str, key: str) -> dict[str, Any] | None:
+        found = self._documents.table(table).get(doc_id=place_of(key))
+        return None if found is None else dict(found)
+
+    def _put(self, table: str, key: str, document: dict[str, Any], verb: str) -> bool:
+        before = self._get(table, key)
+        if before == document:
+            return False
+        change = Change(
+            at_utc_ms=self._utc_ms(), who=self._who, verb=verb, table=table, key=key, before=before, after=document
+        )
+        with self.together():
+            self._documents.table(table).upsert(Document(document, doc_id=place_of(key)))
+            self._documents.table(CHANGES).insert(as_document(change))
+        return True
+
+    def _put_spans(self, unit: str, spans: list[Served], verb: str) -> bool:
+        kept = []
+        for span in sorted(spans, key=lambda each: each.from_utc_ms):
+            document = as_document(span)
+            del document["unit"]
+            kept.append(document)
+        return self._put(SERVED, unit, {"unit": unit, "spans": kept}, verb)
+
+
+def place_of(key: str) -> int:
+    """A row's id from its name: 62 bits of SHA-256, so that two of 10,000 names share one once in 10^11 cities."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 2
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise RegistryError("; ".join(problems))
+
+
+def _until(span: Served, at_utc_ms: int) -> Served:
+    ends_later = span.to_utc_ms is None or span.to_utc_ms > at_utc_ms
+    return replace(span, to_utc_ms=at_utc_ms) if ends_later else span
+
+
+def _ended(spans: list[Served], new: Served) -> list[Served]:
+    """The old spans with room made for the new one: what is under it goes, what reaches into it is cut."""
+    kept = []
+    for span in spans:
+        if not span.overlaps(new):
+            kept.append(span)
+            continue
+        if span.from_utc_ms < new.from_utc_ms:
+            kept.append(replace(span, to_utc_ms=new.from_utc_ms))
+        if new.to_utc_ms is not None and (span.to_utc_ms is None or span.to_utc_ms > new.to_utc_ms):
+            kept.append(replace(span, from_utc_ms=new.to_utc_ms))
+    return kept
