@@ -10,19 +10,23 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from tinydb.table import Document
 
 from documents import open_documents
-from provisioning.values import Asset, Change, RegistryError, Served, Sim, State, Unit, as_document
+from provisioning.codes import Code
+from provisioning.values import Asset, Change, Enrolment, RegistryError, Served, Sim, State, Unit, as_document
 
 UNITS: Final = "units"
 ASSETS: Final = "assets"
 SERVED: Final = "served"
 SIMS: Final = "sims"
+CODES: Final = "codes"
+ENROLMENTS: Final = "enrolments"
+NAMES: Final = "names"  # certificates of a name, so that finding them costs the same among 10,000
 CHANGES: Final = "changes"
 
 
@@ -117,6 +121,65 @@ class Registry:
             self.assign(new, held[-1].asset, at_utc_ms, held[-1].to_utc_ms)
         return held[-1].asset
 
+    # ---------------------------------------------------------------- certificates
+
+    def put_code(self, code: Code) -> None:
+        """The name's only code from now on; an older one is worth nothing any more."""
+        if code.role == "unit":
+            unit = self.known_unit(code.name)
+            if unit.state == "retired":
+                raise RegistryError(f"unit {code.name} is retired; it gets no code")
+        self._put(CODES, code.name, asdict(code), "code", secret=True)
+
+    def code(self, name: str) -> Code | None:
+        """The name's code; used and expired ones, too."""
+        found = self._get(CODES, name)
+        if found is None:
+            return None
+        found["agencies"], found["hosts"] = tuple(found["agencies"]), tuple(found["hosts"])
+        return Code(**found)
+
+    def add_enrolment(self, enrolment: Enrolment) -> None:
+        """A certificate was issued; a unit is enrolled from now on."""
+        with self.together():
+            kept = self._get(NAMES, enrolment.name) or {"name": enrolment.name, "serials": []}
+            serials = [*kept["serials"], enrolment.serial]
+            self._put(ENROLMENTS, enrolment.serial, as_document(enrolment), enrolment.how)
+            self._put(NAMES, enrolment.name, {"name": enrolment.name, "serials": serials}, enrolment.how, secret=True)
+            if enrolment.role == "unit":
+                self.set_state(enrolment.name, "enrolled", "enrol")
+
+    def enrolment(self, serial: str) -> Enrolment | None:
+        """The certificate with that serial number (hex)."""
+        found = self._get(ENROLMENTS, serial)
+        return None if found is None else Enrolment(**found)
+
+    def enrolments(self, name: str) -> list[Enrolment]:
+        """Every certificate of a name, oldest first."""
+        kept = self._get(NAMES, name) or {"serials": []}
+        return [found for serial in kept["serials"] if (found := self.enrolment(serial)) is not None]
+
+    def retire(self, name: str) -> list[Enrolment]:
+        """The box is no longer ours: it serves nothing, its certificates and its code are worth nothing.
+
+        Gives the certificates that are revoked with it.
+        """
+        now_ms = self._utc_ms()
+        with self.together():
+            self.set_state(name, "retired", "retire")
+            self.release(name, now_ms)
+            self._drop(CODES, name)
+            for one in self.enrolments(name):
+                if one.revoked_utc_ms is None:
+                    revoked = replace(one, revoked_utc_ms=now_ms)
+                    self._put(ENROLMENTS, one.serial, as_document(revoked), "revoke")
+        return self.enrolments(name)
+
+    def revoked(self) -> list[Enrolment]:
+        """Every certificate that is no longer good."""
+        found = [Enrolment(**each) for each in self._documents.table(ENROLMENTS)]
+        return [one for one in found if one.revoked_utc_ms is not None]
+
     # ---------------------------------------------------------------- all of them
 
     def units(self) -> list[Unit]:
@@ -163,12 +226,23 @@ class Registry:
         found = self._documents.table(table).get(doc_id=place_of(key))
         return None if found is None else dict(found)
 
-    def _put(self, table: str, key: str, document: dict[str, Any], verb: str) -> bool:
+    def _drop(self, table: str, key: str) -> None:
+        if self._get(table, key) is not None:
+            self._documents.table(table).remove(doc_ids=[place_of(key)])
+
+    def _put(self, table: str, key: str, document: dict[str, Any], verb: str, *, secret: bool = False) -> bool:
+        """`secret`: that it changed is written down, what it is is not."""
         before = self._get(table, key)
         if before == document:
             return False
         change = Change(
-            at_utc_ms=self._utc_ms(), who=self._who, verb=verb, table=table, key=key, before=before, after=document
+            at_utc_ms=self._utc_ms(),
+            who=self._who,
+            verb=verb,
+            table=table,
+            key=key,
+            before=None if secret else before,
+            after=None if secret else document,
         )
         with self.together():
             self._documents.table(table).upsert(Document(document, doc_id=place_of(key)))

@@ -103,6 +103,20 @@ class Sim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """One certificate that was issued: to whom, for which key (SHA-256 hex), how (code, renewal, late), until when."""
+
+    serial: str
+    name: str
+    role: str
+    key: str
+    how: str
+    at_utc_ms: int
+    ends_utc_ms: int
+    revoked_utc_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One change: who did what to what, when; `before` and `after` are the document, None: there was none."""
 
@@ -115,6 +129,6 @@ class Change:
     after: dict[str, Any] | None
 
 
-def as_document(value: Unit | Asset | Served | Sim | Change) -> dict[str, Any]:
+def as_document(value: Unit | Asset | Served | Sim | Enrolment | Change) -> dict[str, Any]:
     """The value as the registry keeps it."""
     return asdict(value)

@@ -13,7 +13,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ROLES: Final = frozenset({"broker", "unit", "bridge", "publisher", "consumer", "technician"})
@@ -21,7 +21,7 @@ SERVES: Final = frozenset({"broker"})  # roles whose certificate names hosts, an
 BACKDATE: Final = dt.timedelta(minutes=60)  # another machine's clock may be behind this one's
 
 Key = ec.EllipticCurvePrivateKey
-PublicKey = ec.EllipticCurvePublicKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey  # ours are elliptic; other EST clients bring RSA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,113 @@
+"""The city's own authority: a root that can be locked away, and an issuing key that works every day.
+
+`root.key` signs nothing but issuing certificates and may live on a stick in a safe; the machine that serves has
+`issuing.key` only. What is trusted is `root.pem`; what is shown is a certificate with `issuing.pem` behind it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from provisioning import x509 as pki
+from provisioning.files import PUBLIC, SECRET, write
+from provisioning.values import RegistryError
+
+ROOT_LASTS: Final = dt.timedelta(days=365 * 20)  # boxes in the field trust it; replacing it means visiting them
+ISSUING_LASTS: Final = dt.timedelta(days=365 * 5)
+# A box renews at two thirds, so four months without a word are no trouble; one parked for longer comes back expired,
+# which the server allows for a bounded time (rules.LATE).
+LASTS: Final = dt.timedelta(days=365)
+CRL_LASTS: Final = dt.timedelta(days=30)  # Mosquitto refuses everybody once its list is out of date: renewed daily
+
+
+class NoAuthority(RegistryError):
+    """The directory holds no authority, or not the part that is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The issuing certificate, its key, and the root above it."""
+
+    root: x509.Certificate
+    issuing: x509.Certificate
+    key: pki.Key
+
+    def issue(self, who: pki.Identity, public_key: pki.PublicKey, *, lasts: dt.timedelta = LASTS) -> bytes:
+        """A certificate for that key, PEM; never longer than the issuing certificate itself."""
+        lives = pki.life(lasts)
+        ends = min(lives.ends, self.issuing.not_valid_after_utc)
+        return pki.certificate(who, public_key, self.issuing, self.key, pki.Life(lives.begins, ends))
+
+    def chain(self) -> list[x509.Certificate]:
+        """What EST's cacerts gives: issuing certificate, then root."""
+        return [self.issuing, self.root]
+
+    def crl(self, serials: dict[int, dt.datetime]) -> bytes:
+        """The list of certificates that are no longer good, PEM."""
+        return pki.revocations(self.issuing, self.key, serials, pki.life(CRL_LASTS))
+
+    def issued(self, found: x509.Certificate) -> bool:
+        """Whether this authority signed it."""
+        try:
+            found.verify_directly_issued_by(self.issuing)
+        except (InvalidSignature, ValueError, TypeError):  # another key, another issuer's name, another kind of key
+            return False
+        return True
+
+
+def found_authority(directory: Path, city: str, *, root_directory: Path | None = None) -> Issuer:
+    """Make root and issuing key; the root's key goes to `root_directory` when given. Refuses to replace anything."""
+    safe = root_directory or directory
+    for folder in (directory, safe):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in (safe / "root.key", directory / "root.pem", directory / "issuing.key"):
+        if path.exists():
+            raise NoAuthority(f"{path} is there already: an authority is made once")
+    root_key = pki.new_key()
+    root = pki.authority(f"{city} root", root_key, pki.life(ROOT_LASTS), path_length=1)
+    write(safe / "root.key", pki.key_pem(root_key), mode=SECRET)
+    for folder in {directory, safe}:
+        write(folder / "root.pem", pki.pem(root), mode=PUBLIC)
+    return renew_issuing(directory, city, root_directory=safe)
+
+
+def renew_issuing(directory: Path, city: str, *, root_directory: Path) -> Issuer:
+    """A fresh issuing key and certificate, signed by the root's key in `root_directory`."""
+    root = _certificate(root_directory / "root.pem")
+    root_key = _key(root_directory / "root.key")
+    key = pki.new_key()
+    issuing = pki.authority(f"{city} issuing", key, pki.life(ISSUING_LASTS), signed_by=(root, root_key))
+    write(directory / "issuing.key", pki.key_pem(key), mode=SECRET)
+    write(directory / "issuing.pem", pki.pem(issuing), mode=PUBLIC)
+    # What broker, bridge and boxes are given as ca.pem: with the issuing certificate in it, a leaf alone is enough.
+    write(directory / "ca.pem", pki.pem(root) + pki.pem(issuing), mode=PUBLIC)
+    return Issuer(root, issuing, key)
+
+
+def open_authority(directory: Path) -> Issuer:
+    """The issuer in a directory; NoAuthority says what is missing."""
+    issuing, key = _certificate(directory / "issuing.pem"), _key(directory / "issuing.key")
+    if issuing.public_key() != key.public_key():
+        raise NoAuthority(f"{directory}: issuing.key does not belong to issuing.pem")
+    return Issuer(_certificate(directory / "root.pem"), issuing, key)
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(_read(path))
+
+
+def _key(path: Path) -> pki.Key:
+    return pki.load_key(_read(path), str(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NoAuthority(f"{path}: {error.strerror}") from error

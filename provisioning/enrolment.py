@@ -1,0 +1,194 @@
+"""Who gets a certificate: codes, renewals, and boxes that come back after their certificate has ended.
+
+A certificate's name and role come from the registry, never from the request: a request that asks to be `bridge` gets
+the certificate of whoever holds the code, or nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from provisioning import codes
+from provisioning.authority import Issuer
+from provisioning.codes import Code
+from provisioning.registry import Registry
+from provisioning.throttle import Throttle
+from provisioning.values import Enrolment, RegistryError
+from provisioning.x509 import Identity, PublicKey, identity_of, key_fingerprint
+
+log = logging.getLogger(__name__)
+
+LATE: Final = dt.timedelta(days=365)  # how long after its end a certificate may still be renewed with the same key
+LEAST_RSA_BITS: Final = 2048
+CURVES: Final = ("secp256r1", "secp384r1")
+
+
+class Refused(RegistryError):
+    """No certificate: `status` is HTTP's (400, 401, 403, 429), `wait_s` when to come again."""
+
+    def __init__(self, status: int, why: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.status = status
+        self.wait_s = wait_s
+
+
+class Enrolments:
+    """Answers requests for certificates from one registry and one issuer."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        issuer: Issuer,
+        *,
+        late: dt.timedelta = LATE,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self.issuer: Final = issuer
+        self._late = late
+        self._now = now
+        self._monotonic_s = monotonic_s
+        self._throttle = Throttle()
+
+    # ---------------------------------------------------------------- codes
+
+    def new_code(self, who: Identity, *, lasts_ms: int = codes.LASTS_MS) -> str:
+        """A fresh one-time code for that identity; shown once, kept as a hash."""
+        code, salt = codes.draw(), secrets.token_hex(8)
+        kept = Code(
+            name=who.name,
+            role=who.role,
+            agencies=who.agencies,
+            hosts=who.hosts,
+            salt=salt,
+            digest=codes.digest(code, salt),
+            expires_utc_ms=self._now_ms() + lasts_ms,
+        )
+        self._registry.put_code(kept)
+        return code
+
+    # ---------------------------------------------------------------- requests
+
+    def enrol(self, name: str, typed: str, request: bytes, *, address: str) -> bytes:
+        """A certificate (PEM) for a name and its code; `request` is PKCS #10, DER. Raises Refused."""
+        self._may_try(name, address)
+        kept = self._registry.code(name)
+        if kept is None or not codes.holds(kept, typed):
+            self._failed(name, address)
+            raise Refused(401, "no such name, or another code")
+        if kept.expires_utc_ms < self._now_ms():
+            raise Refused(401, "the code has expired; ask for a new one")
+        key = requested_key(request)
+        print_ = key_fingerprint(key)
+        if kept.used_by_key and kept.used_by_key != print_:
+            log.warning("the code of %s was used a second time, with another key, from %s", name, address)
+            raise Refused(401, "the code has been used")
+        self._throttle.succeeded(name)
+        who = Identity(name=kept.name, role=kept.role, agencies=kept.agencies, hosts=kept.hosts)
+        with self._registry.together():
+            # The same key may come again with it: a box that lost power before it had the answer.
+            self._registry.put_code(replace(kept, used_by_key=print_))
+            return self._issue(who, key, "code")
+
+    def renew(self, shown: x509.Certificate, request: bytes) -> bytes:
+        """A new certificate (PEM) for whoever showed a certificate of ours in TLS. Raises Refused."""
+        before = self._known(shown)
+        who = identity_of(shown)
+        key = requested_key(request)
+        ended_ago = self._now() - shown.not_valid_after_utc
+        how = "renewal"
+        if ended_ago > dt.timedelta():
+            if ended_ago > self._late:
+                raise Refused(403, f"the certificate ended more than {self._late.days} days ago; a new code is needed")
+            if key_fingerprint(key) != before.key:
+                raise Refused(403, "after its end a certificate is renewed with the same key only")
+            how = "late"
+            log.warning("%s comes back %d days after its certificate has ended", who.name, ended_ago.days)
+        hosts = shown_hosts(shown)
+        return self._issue(replace(who, hosts=hosts), key, how)
+
+    # ---------------------------------------------------------------- inside
+
+    def _known(self, shown: x509.Certificate) -> Enrolment:
+        """What the registry says of a certificate that was shown."""
+        kept = self._registry.enrolment(serial_of(shown)) if self.issuer.issued(shown) else None
+        if kept is None:
+            raise Refused(403, "not a certificate of ours")
+        unit = self._registry.unit(kept.name) if kept.role == "unit" else None
+        if kept.revoked_utc_ms is not None or (unit is not None and unit.state == "retired"):
+            log.warning("%s is retired and asked for a new certificate", kept.name)
+            raise Refused(403, "retired")
+        return kept
+
+    def _issue(self, who: Identity, key: PublicKey, how: str) -> bytes:
+        text = self.issuer.issue(who, key)
+        issued = x509.load_pem_x509_certificate(text)
+        self._registry.add_enrolment(
+            Enrolment(
+                serial=serial_of(issued),
+                name=who.name,
+                role=who.role,
+                key=key_fingerprint(key),
+                how=how,
+                at_utc_ms=self._now_ms(),
+                ends_utc_ms=int(issued.not_valid_after_utc.timestamp() * 1000),
+            )
+        )
+        log.info("certificate for %s (%s, %s) until %s", who.name, who.role, how, issued.not_valid_after_utc)
+        return text
+
+    def _may_try(self, name: str, address: str) -> None:
+        now_s = self._monotonic_s()
+        wait_s = max(self._throttle.wait_s(each, now_s) for each in (name, address))
+        if wait_s > 0:
+            raise Refused(429, f"too many wrong codes; try again in {wait_s:.0f} s", wait_s=wait_s)
+
+    def _failed(self, name: str, address: str) -> None:
+        log.warning("wrong code for %r from %s", name, address)
+        for each in (name, address):
+            self._throttle.failed(each, self._monotonic_s())
+
+    def _now_ms(self) -> int:
+        return int(self._now().timestamp() * 1000)
+
+
+def requested_key(request: bytes) -> PublicKey:
+    """The public key of a PKCS #10 request (DER) that proves it holds the private one. Raises Refused(400)."""
+    try:
+        asked = x509.load_der_x509_csr(request)
+        sound = asked.is_signature_valid
+        key = asked.public_key()
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise Refused(400, f"not a certificate request: {error}") from error
+    if not sound:
+        raise Refused(400, "the request is not signed by its own key")
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
+        return key
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= LEAST_RSA_BITS:
+        return key
+    raise Refused(400, f"wanted a key on P-256 or P-384, or RSA of {LEAST_RSA_BITS} bits or more")
+
+
+def serial_of(found: x509.Certificate) -> str:
+    """Its serial number, hex."""
+    return f"{found.serial_number:x}"
+
+
+def shown_hosts(found: x509.Certificate) -> tuple[str, ...]:
+    """The hosts a server's certificate names; none for a client's."""
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(each.value) for each in names)
