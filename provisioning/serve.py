@@ -1,0 +1,138 @@
+"""EST over HTTPS (RFC 7030): cacerts, simpleenroll with a one-time code, simplereenroll over mutual TLS.
+
+The only file that imports aiohttp. A client certificate is asked for and not demanded, and its dates are not judged
+in the handshake (a box may come back late): `Enrolments.renew` judges them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import BasicAuth, web
+from aiohttp.typedefs import Handler
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+from provisioning.enrolment import Enrolments, Refused
+
+log = logging.getLogger(__name__)
+
+X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h
+REQUEST_LIMIT_BYTES: Final = 16_384  # a request with an RSA key of 4096 bits is 2 kB in base64
+PATH: Final = "/.well-known/est/"
+_CERTIFICATES: Final = {"Content-Type": "application/pkcs7-mime; smime-type=certs-only"}
+_BASE64: Final = {"Content-Transfer-Encoding": "base64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the server listens, and what it shows: its certificate (with the issuing one behind it) and its key."""
+
+    host: str
+    port: int
+    ca_path: Path
+    certificate_path: Path
+    key_path: Path
+
+
+def application(enrolments: Enrolments) -> web.Application:
+    """The three operations."""
+    app = web.Application(client_max_size=REQUEST_LIMIT_BYTES, middlewares=[_refusals])
+
+    async def cacerts(_request: web.Request) -> web.Response:
+        return _certificates(enrolments.issuer.chain())
+
+    async def simpleenroll(request: web.Request) -> web.Response:
+        name, code = _credentials(request)
+        asked = await _requested(request)
+        issued = enrolments.enrol(name, code, asked, address=request.remote or "")
+        return _certificates([x509.load_pem_x509_certificate(issued)])
+
+    async def simplereenroll(request: web.Request) -> web.Response:
+        shown = _shown(request)
+        if shown is None:
+            raise Refused(401, "show the certificate that is to be renewed")
+        return _certificates([x509.load_pem_x509_certificate(enrolments.renew(shown, await _requested(request)))])
+
+    app.add_routes(
+        [
+            web.get(PATH + "cacerts", cacerts),
+            web.post(PATH + "simpleenroll", simpleenroll),
+            web.post(PATH + "simplereenroll", simplereenroll),
+        ]
+    )
+    return app
+
+
+def serve(enrolments: Enrolments, place: Place) -> None:
+    """Until SIGINT or SIGTERM. OSError when the port is taken."""
+    web.run_app(
+        application(enrolments),
+        host=place.host,
+        port=place.port,
+        ssl_context=context(place),
+        print=None,
+        access_log=None,  # it would write who asked for what with which header; enrolment.py says what matters
+        shutdown_timeout=2.0,
+        handle_signals=True,
+    )
+
+
+def context(place: Place) -> ssl.SSLContext:
+    """TLS of the server."""
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    found.load_cert_chain(place.certificate_path, place.key_path)
+    found.load_verify_locations(place.ca_path)
+    found.verify_mode = ssl.CERT_OPTIONAL
+    found.verify_flags |= X509_V_FLAG_NO_CHECK_TIME
+    return found
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as refused:
+        log.info("%s refused to %s: %s", request.path.removeprefix(PATH), request.remote, refused)
+        headers = {"Retry-After": f"{refused.wait_s:.0f}"} if refused.wait_s else {}
+        if refused.status == 401:
+            headers["WWW-Authenticate"] = 'Basic realm="pantau"'
+        return web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
+
+
+def _credentials(request: web.Request) -> tuple[str, str]:
+    """Name and code of HTTP Basic."""
+    try:
+        found = BasicAuth.decode(request.headers.get("Authorization", ""), encoding="utf-8")
+    except (ValueError, binascii.Error) as error:
+        raise Refused(401, "wanted a name and its code (HTTP Basic)") from error
+    return found.login, found.password
+
+
+async def _requested(request: web.Request) -> bytes:
+    """The PKCS #10 request in the body, DER: base64 as the RFC has it, or PEM as people send it."""
+    body = await request.read()
+    lines = [line for line in body.split(b"\n") if not line.startswith(b"-----")]
+    try:
+        return base64.b64decode(b"".join(b"".join(lines).split()), validate=True)
+    except binascii.Error as error:
+        raise Refused(400, "wanted a certificate request in base64") from error
+
+
+def _shown(request: web.Request) -> x509.Certificate | None:
+    tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
+    der = None if tls is None else tls.getpeercert(binary_form=True)
+    return None if der is None else x509.load_der_x509_certificate(der)
+
+
+def _certificates(found: list[x509.Certificate]) -> web.Response:
+    der = pkcs7.serialize_certificates(found, Encoding.DER)
+    text = base64.encodebytes(der)
+    return web.Response(body=text, headers={**_CERTIFICATES, **_BASE64})
