@@ -6,10 +6,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TextIO
 
 from settings.errors import ConfigError, Problem
+from settings.instants import parse_utc_ms, utc_text
 from wire.topics import valid_name, valid_unit
 
 COLUMNS = ("unit", "asset", "agency", "kind", "from_utc", "to_utc")
@@ -176,21 +176,9 @@ def as_csv(assignments: Iterable[Assignment]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for a in assignments:
-        end = "" if a.to_utc_ms is None else _utc_text(a.to_utc_ms)
-        writer.writerow((a.unit, a.asset, a.agency, a.kind, _utc_text(a.from_utc_ms), end))
+        end = "" if a.to_utc_ms is None else utc_text(a.to_utc_ms)
+        writer.writerow((a.unit, a.asset, a.agency, a.kind, utc_text(a.from_utc_ms), end))
     return out.getvalue()
-
-
-def _utc_text(utc_ms: int) -> str:
-    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=utc_ms)
-    return at.isoformat(timespec="milliseconds" if utc_ms % 1000 else "seconds").replace("+00:00", "Z")
-
-
-def parse_utc_ms(text: str) -> int:
-    """ISO 8601 to Unix ms; without an offset it is UTC, a bare date is its midnight. Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return (at - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)  # no float on the way
 
 
 def _overlaps(numbered: list[tuple[int, Assignment]]) -> list[Problem]:

@@ -110,13 +110,25 @@ def make_context(identity: Identity, clock: Clock) -> LinkContext:
 
     Raises LinkRefused when our own certificate or key cannot be used, FileNotFoundError when they are not there.
     """
-    context = LinkContext(ssl.PROTOCOL_TLS_CLIENT)  # CERT_REQUIRED and check_hostname are its defaults
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = trusting(identity.ca_path, clock)
     try:
-        context.load_verify_locations(str(identity.ca_path))
         context.load_cert_chain(str(identity.certificate_path), str(identity.key_path))
     except ssl.SSLError as error:
         raise LinkRefused(f"our own certificate or key: {error}") from error
+    return context
+
+
+def trusting(ca_path: Path, clock: Clock) -> LinkContext:
+    """A context that knows whom it trusts and shows no certificate: for a box that has none yet.
+
+    Raises LinkRefused when the authority's certificate cannot be used, FileNotFoundError when it is not there.
+    """
+    context = LinkContext(ssl.PROTOCOL_TLS_CLIENT)  # CERT_REQUIRED and check_hostname are its defaults
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(str(ca_path))
+    except ssl.SSLError as error:
+        raise LinkRefused(f"the authority's certificate {ca_path}: {error}") from error
     context.floor_utc_ms = clock.floor_utc_ms
     context.known_utc_ms = clock.known_utc_ms()
     context.judged_by_openssl = clock.os_clock_right()

@@ -33,7 +33,7 @@ def opened(url: str) -> Iterator["Store"]:
 
 def instant(text: str | None) -> int | None:
     """Unix ms of `2026-11-23`, `2026-11-23T06:00:00Z` or Unix ms as they stand."""
-    from broker.assets import parse_utc_ms
+    from settings.instants import parse_utc_ms
 
     if text is None:
         return None

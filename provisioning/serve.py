@@ -20,12 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from provisioning.enrolment import Enrolments, Refused
+from provisioning.est import PATH
 
 log = logging.getLogger(__name__)
 
 X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h
 REQUEST_LIMIT_BYTES: Final = 16_384  # a request with an RSA key of 4096 bits is 2 kB in base64
-PATH: Final = "/.well-known/est/"
 _CERTIFICATES: Final = {"Content-Type": "application/pkcs7-mime; smime-type=certs-only"}
 _BASE64: Final = {"Content-Transfer-Encoding": "base64"}
 
