@@ -1,6 +1,7 @@
 """Which extra of pyproject.toml brings which module, so that a missing one can be named."""
 
 EXTRA_OF = {
+    "aiohttp": "authority",
     "cryptography": "provisioning",
     "google": "broker",
     "orjson": "broker",

@@ -1,0 +1,1 @@
+"""`pantau-provision VERB …`: from a bare box to a trusted unit, on the box and in the office."""

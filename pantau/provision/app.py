@@ -1,0 +1,40 @@
+"""The verbs of `pantau-provision`, and under which heading the help lists each."""
+
+import typer
+
+from pantau.provision import authority, box, registry
+
+OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def provision() -> None:
+    """From a bare box to a trusted unit: who is who, which box is in which vehicle, and certificates.
+
+    `pantau-provision VERB --help` explains one verb.
+    """
+
+
+for panel, verbs in (
+    (
+        OFFICE,
+        (
+            registry.unit,
+            registry.asset,
+            registry.assign,
+            registry.release,
+            registry.swap,
+            registry.retire,
+            registry.list_,
+            registry.show,
+            registry.import_,
+            registry.publish,
+        ),
+    ),
+    (AUTHORITY, (authority.authority, authority.certificate, authority.code, authority.crl, authority.serve)),
+    (BOX, (box.enrol, box.renew)),
+):
+    for verb in verbs:
+        app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)

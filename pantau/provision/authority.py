@@ -1,0 +1,146 @@
+"""The authority's verbs: made once, certificates for the centre's own machines, codes for boxes, the server."""
+
+import datetime as dt
+import json
+import logging
+from pathlib import Path
+from typing import Annotated
+
+from cryptography import x509
+from typer import Argument, BadParameter, Option
+
+from pantau.provision.registry import DEFAULT, RegistryPath, office
+from pantau.store import AsJson
+from provisioning.authority import Issuer, found_authority, open_authority, renew_issuing
+from provisioning.codes import LASTS_MS
+from provisioning.enrolment import Enrolments, serial_of
+from provisioning.est import PORT
+from provisioning.files import PUBLIC, SECRET, write
+from provisioning.registry import Registry
+from provisioning.values import Enrolment, RegistryError
+from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
+
+Directory = Annotated[
+    Path, Option("--authority", envvar="PANTAU_AUTHORITY", help="The folder of the issuing key and root.pem.")
+]
+HOME = Path("/etc/pantau/authority")
+Agencies = Annotated[list[str] | None, Option("--agency", help="What a consumer may read; * is every agency.")]
+Hosts = Annotated[list[str] | None, Option("--host", help="Names and addresses of a server.")]
+
+
+def authority(
+    city: Annotated[str, Argument(help="Whose it is, e.g. jakarta.")],
+    root: Annotated[
+        Path | None, Option("--root", help="Where the root's key goes: a stick that is locked away.")
+    ] = None,
+    renew: Annotated[
+        bool, Option("--renew-issuing", help="A fresh issuing key, signed by the root in --root.")
+    ] = False,
+    directory: Directory = HOME,
+) -> None:
+    """Make the city's own authority, once: a root to lock away, and an issuing key for every day."""
+    if renew:
+        renew_issuing(directory, city, root_directory=root or directory)
+        print(f"{directory}/issuing.pem is new; restart the enrolment server")
+        return
+    found_authority(directory, city, root_directory=root)
+    print(f"made {directory}/ca.pem (what everybody trusts) and {directory}/issuing.key; the root's key is in")
+    print(f"{root or directory}/root.key: keep it apart from this machine, and a copy of it")
+
+
+def certificate(
+    name: Annotated[str, Argument(help="The common name: the broker's host name, bridge-1, city-fire …")],
+    role: Annotated[str, Option(help="broker, bridge, publisher, consumer or technician.")],
+    out: Annotated[Path, Option(help="The folder for NAME.pem and NAME.key.")],
+    agency: Agencies = None,
+    host: Hosts = None,
+    directory: Directory = HOME,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Key and certificate for a machine of the centre. Boxes make their own keys: see `code` and `enrol`."""
+    if role not in ROLES - {"unit"}:
+        raise BadParameter(f"role {role!r}: wanted {', '.join(sorted(ROLES - {'unit'}))}")
+    hosts = tuple(host or ()) or ((name,) if role == "broker" else ())
+    who = Identity(name=name, role=role, agencies=tuple(agency or ()), hosts=hosts)
+    issuer, key = open_authority(directory), new_key()
+    with office(path) as registry:
+        issued = _issue(issuer, registry, who, key)
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / f"{name}.key", key_pem(key), mode=SECRET)
+    write(out / f"{name}.pem", issued + pem(issuer.issuing), mode=PUBLIC)
+    write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
+    print(f"{out}/{name}.pem and .key ({role})")
+
+
+def code(
+    names: Annotated[list[str], Argument(help="Boxes; a code each.")],
+    days: Annotated[float, Option(min=0.01, max=365, help="How long they are good.")] = LASTS_MS / 86_400_000,
+    directory: Directory = HOME,
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """A one-time code for each box: the right to one certificate. Shown now, and never again."""
+    issuer = open_authority(directory)
+    with office(path) as registry:
+        enrolments = Enrolments(registry, issuer)
+        lasts_ms = round(days * 86_400_000)
+        with registry.together():
+            drawn = {name: enrolments.new_code(Identity(name=name, role="unit"), lasts_ms=lasts_ms) for name in names}
+    if as_json:
+        print(json.dumps(drawn))
+        return
+    for name, one in drawn.items():
+        print(f"{name}  {one}")
+
+
+def crl(
+    out: Annotated[Path, Argument(help="The file that the broker reads (crl.pem).")],
+    directory: Directory = HOME,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Write the list of certificates that are no longer good; renew it daily, it ends after 30 days."""
+    with office(path) as registry:
+        revoked = registry.revoked()
+    since = {
+        int(one.serial, 16): dt.datetime.fromtimestamp((one.revoked_utc_ms or 0) / 1000, dt.UTC) for one in revoked
+    }
+    write(out, open_authority(directory).crl(since), mode=PUBLIC)
+    print(f"{out}: {len(revoked)} certificates")
+
+
+def serve(
+    certificate: Annotated[Path, Option(help="The server's certificate with the issuing one behind it, PEM.")],
+    key: Annotated[Path, Option(help="Its key, PEM.")],
+    host: Annotated[str, Option(help="Address to listen on.")] = "0.0.0.0",
+    port: Annotated[int, Option(min=1, max=65535, help="Port to listen on.")] = PORT,
+    directory: Directory = HOME,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Run the enrolment server (EST, RFC 7030): boxes get certificates for codes, and renew them."""
+    from provisioning.serve import Place, serve
+
+    logging.getLogger("provisioning").setLevel(logging.INFO)
+    place = Place(host=host, port=port, ca_path=directory / "ca.pem", certificate_path=certificate, key_path=key)
+    with office(path) as registry:
+        try:
+            serve(Enrolments(registry, open_authority(directory)), place)
+        except OSError as error:
+            raise RegistryError(f"{host} port {port}: {error.strerror or error}") from error
+
+
+def _issue(issuer: Issuer, registry: Registry, who: Identity, key: Key) -> bytes:
+    public_key = key.public_key()
+    text = issuer.issue(who, public_key)
+    issued = x509.load_pem_x509_certificate(text)
+    registry.add_enrolment(
+        Enrolment(
+            serial=serial_of(issued),
+            name=who.name,
+            role=who.role,
+            key=key_fingerprint(public_key),
+            how="office",
+            at_utc_ms=int(dt.datetime.now(dt.UTC).timestamp() * 1000),
+            ends_utc_ms=int(issued.not_valid_after_utc.timestamp() * 1000),
+        )
+    )
+    return text

@@ -1,0 +1,90 @@
+"""The verbs on the box: enrol once, renew by a timer."""
+
+import datetime as dt
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from typer import Argument, Exit, Option
+
+from edge.clock import Clock
+from edge.errors import LinkRefused
+from provisioning.broker_try import try_broker
+from provisioning.config import EnrolmentConfig, load_enrolment
+from provisioning.enrol import Enroller
+from provisioning.est_client import EstClient, NotIssued, Server
+from provisioning.identity import Identities
+
+ConfigPath = Annotated[Path, Option("--config", help="The box's enrolment.toml.")]
+FILE = Path("/etc/pantau/enrolment.toml")
+EXIT_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: systemd tries again
+EXIT_REFUSED = 1
+
+
+def enrol(
+    code: Annotated[
+        str | None, Argument(help="The one-time code; without it the one on the card, or standard input.")
+    ] = None,
+    again: Annotated[bool, Option("--again", help="Also when this box has an identity already.")] = False,
+    config: ConfigPath = FILE,
+) -> None:
+    """Give this box its identity: the key is made here and never leaves, the certificate is tried, then used.
+
+    Exit 0 done, 75 try again later (no network, server away), 1 refused, 78 the file is wrong.
+    """
+    found = load_enrolment(config)
+    given = code or _on_card(found.enrolment.code_path) or ""
+    if not given and sys.stdin.isatty():
+        given = input("code: ")
+    issued = _carefully(lambda: _enroller(found).enrol(given, again=again))
+    found.enrolment.code_path.unlink(missing_ok=True)  # used: worth nothing to a thief any more
+    print(f"{found.unit.id} is enrolled until {issued.not_valid_after_utc:%Y-%m-%d}")
+
+
+def renew(
+    whatever: Annotated[bool, Option("--now", help="Also when it is not time yet.")] = False,
+    config: ConfigPath = FILE,
+) -> None:
+    """Renew this box's certificate when two thirds of its life are over; a timer calls it daily."""
+    found = load_enrolment(config)
+    now = dt.datetime.now(dt.UTC)
+    issued = _carefully(lambda: _enroller(found).renew(now=now, whatever=whatever))
+    print("not yet due" if issued is None else f"renewed until {issued.not_valid_after_utc:%Y-%m-%d}")
+
+
+def _enroller(config: EnrolmentConfig) -> Enroller:
+    clock, broker = Clock(), config.broker
+    clock.take_anchor()  # asks whether NTP is in step
+    server = Server(host=config.enrolment.host, port=config.enrolment.port, ca_path=config.enrolment.ca_path)
+    return Enroller(
+        name=config.unit.id,
+        server=EstClient(server, clock),
+        identities=Identities(config.identity.directory),
+        ca_path=config.enrolment.ca_path,
+        try_broker=lambda identity: try_broker(identity, config.unit.id, broker.host, broker.port, clock),
+    )
+
+
+Given = TypeVar("Given")
+
+
+def _carefully(act: Callable[[], Given]) -> Given:
+    """What `act` gives; what goes wrong is one line and the exit code that says whether to try again."""
+    logging.getLogger("provisioning").setLevel(logging.INFO)
+    try:
+        return act()
+    except NotIssued as error:
+        sys.stderr.write(f"pantau-provision: {error}\n")
+        raise Exit(EXIT_TRY_AGAIN if error.again else EXIT_REFUSED) from error
+    except (LinkRefused, FileNotFoundError) as error:
+        sys.stderr.write(f"pantau-provision: {error}\n")
+        raise Exit(EXIT_REFUSED) from error
+    except OSError as error:
+        sys.stderr.write(f"pantau-provision: {error}\n")
+        raise Exit(EXIT_TRY_AGAIN) from error
+
+
+def _on_card(path: Path) -> str | None:
+    return path.read_text("utf-8").strip() if path.exists() else None

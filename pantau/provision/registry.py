@@ -1,0 +1,233 @@
+"""The office's verbs: boxes, what they serve, spreadsheets, and handing the assignments to the centre."""
+
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, BadParameter, Exit, Option, confirm
+
+from pantau.store import AsJson, StoreUrl, instant, opened
+from provisioning.registry import Registry
+from provisioning.tables import COLUMNS, as_csv, read_table, rows_of, take_table
+from provisioning.values import Asset, RegistryError, Unit, as_document
+from settings.instants import utc_text
+
+RegistryPath = Annotated[
+    Path, Option("--registry", envvar="PANTAU_REGISTRY", help="The registry's file; made when it is not there.")
+]
+DEFAULT = Path("/var/lib/pantau/registry.db")
+When = Annotated[str | None, Option("--at", metavar="T", help="2026-11-23T06:00:00Z; now when it is not given.")]
+
+
+@contextmanager
+def office(path: Path) -> Iterator[Registry]:
+    """The registry, with the name of who is typing; one clear line when it cannot be opened."""
+    who = os.environ.get("SUDO_USER") or getpass.getuser()
+    try:
+        registry = Registry(path, who=who)
+    except Exception as error:
+        raise RegistryError(f"registry {path}: {error}") from error
+    with registry:
+        yield registry
+
+
+def unit(
+    name: Annotated[str, Argument(help="Name of the box: lower case letters, digits and -.")],
+    kind: Annotated[str, Option(help="gps_unit or camera_node.")] = "gps_unit",
+    iccid: Annotated[str, Option(help="Number of its SIM, as printed on it.")] = "",
+    note: Annotated[str, Option(help="Anything worth knowing.")] = "",
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Add a box, or change what is known of it."""
+    with office(path) as registry:
+        before = registry.unit(name)
+        state = "new" if before is None else before.state
+        _say(registry.put_unit(Unit(unit=name, kind=kind, state=state, iccid=iccid, note=note)), f"unit {name}")
+
+
+def asset(
+    name: Annotated[str, Argument(help="Name of the vehicle, machine or pole.")],
+    agency: Annotated[str, Option(help="Whose it is.")],
+    kind: Annotated[str, Option(help="ambulance, fire-engine, excavator, pole …")],
+    plate: Annotated[str, Option(help="Its number plate.")] = "",
+    lat_deg: Annotated[float | None, Option("--lat", help="Where it stands (poles), degrees.")] = None,
+    lon_deg: Annotated[float | None, Option("--lon", help="Where it stands (poles), degrees.")] = None,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Add a vehicle, machine or pole, or change what is known of it."""
+    with office(path) as registry:
+        made = Asset(asset=name, agency=agency, kind=kind, plate=plate, lat_deg=lat_deg, lon_deg=lon_deg)
+        _say(registry.put_asset(made), f"asset {name}")
+
+
+def assign(
+    unit: Annotated[str, Argument(help="The box.")],
+    asset: Annotated[str, Argument(help="What it is mounted in.")],
+    at: When = None,
+    until: Annotated[str | None, Option(metavar="T", help="The end, when it is known.")] = None,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """From then on the box serves the asset; what it served before ends there."""
+    with office(path) as registry:
+        _say(registry.assign(unit, asset, _moment(at), instant(until)), f"{unit} serves {asset}")
+
+
+def release(unit: Annotated[str, Argument(help="The box.")], at: When = None, path: RegistryPath = DEFAULT) -> None:
+    """From then on the box serves nothing."""
+    with office(path) as registry:
+        _say(registry.release(unit, _moment(at)), f"{unit} serves nothing")
+
+
+def swap(
+    old: Annotated[str, Argument(help="The box that comes out.")],
+    new: Annotated[str, Argument(help="The box that goes in.")],
+    at: When = None,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """The new box serves from then on what the old one served; the asset keeps one history."""
+    with office(path) as registry:
+        asset = registry.swap(old, new, _moment(at))
+    print(f"{asset}: {new} instead of {old}")
+
+
+def retire(
+    unit: Annotated[str, Argument(help="The box.")],
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """The box is stolen, lost or broken for good: its certificates and its code are worth nothing, for ever."""
+    if not yes and not confirm(f"Retire {unit} for ever? A repaired box gets a new name."):
+        raise Exit(1)
+    with office(path) as registry:
+        revoked = [one for one in registry.retire(unit) if one.revoked_utc_ms is not None]
+    print(f"{unit} is retired; {len(revoked)} certificates revoked. Now: pantau-provision crl, and reload the broker")
+
+
+def list_(
+    what: Annotated[str, Argument(help="units, assets, assignments, sims or changes.")] = "units",
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Everything of one kind, as CSV (which `import` reads) or JSON."""
+    if what not in (*COLUMNS, "changes"):
+        raise BadParameter(f"{what!r}: wanted {', '.join(COLUMNS)} or changes")
+    with office(path) as registry:
+        if what == "changes":
+            for change in registry.changes():
+                told = {**as_document(change), "at_utc": utc_text(change.at_utc_ms)}
+                print(json.dumps(told) if as_json else _line(told))
+        elif as_json:
+            print(json.dumps(rows_of(registry, what), indent=2))
+        else:
+            print(as_csv(registry, what), end="")
+
+
+def show(
+    name: Annotated[str, Argument(help="A box or an asset.")], path: RegistryPath = DEFAULT, as_json: AsJson = False
+) -> None:
+    """All that is known of a box or an asset: what it served, its certificates, who changed what."""
+    with office(path) as registry:
+        told = _told(registry, name)
+    if told is None:
+        raise RegistryError(f"no unit and no asset {name} in the registry")
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    for title, value in told.items():
+        lines = value if isinstance(value, list) else [value]
+        print(f"{title}:", *(f"  {_words(line)}" for line in lines), sep="\n")
+
+
+def import_(
+    csv: Annotated[Path, Argument(help="Units, assets, assignments or sims; its first line says which.")],
+    dry_run: Annotated[bool, Option("--dry-run", help="Only say what would change.")] = False,
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Take a spreadsheet (CSV) into the registry: all of it, or nothing and every problem named. Twice is once."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    try:
+        with csv.open(encoding="utf-8-sig", newline="") as file:
+            table = read_table(file, str(csv))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{csv}: {error}") from error
+    with office(path) as registry, Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(table.name, total=len(table.rows))
+        changed = take_table(registry, table, str(csv), dry_run=dry_run, progress=lambda: progress.advance(task))
+    would = "would change" if dry_run else "changed"
+    told = {"rows": len(table.rows), "changed": changed, "dry_run": dry_run}
+    print(json.dumps(told) if as_json else f"{len(table.rows)} {table.name} read, {changed} {would}")
+
+
+def publish(store_url: StoreUrl, path: RegistryPath = DEFAULT, as_json: AsJson = False) -> None:
+    """Hand the assignments to the centre: records whose asset changes are corrected, also old ones."""
+    from broker.assets import Assignment
+
+    with office(path) as registry:
+        assets = {one.asset: one for one in registry.assets()}
+        assignments = [
+            Assignment(
+                unit=s.unit,
+                asset=s.asset,
+                agency=assets[s.asset].agency,
+                kind=assets[s.asset].kind,
+                from_utc_ms=s.from_utc_ms,
+                to_utc_ms=s.to_utc_ms,
+            )
+            for s in registry.served()
+        ]
+    with opened(store_url) as store:
+        corrected = store.set_assignments(assignments)
+    told = {"assignments": len(assignments), "corrected": corrected}
+    print(
+        json.dumps(told) if as_json else f"{len(assignments)} assignments at the centre, {corrected} records corrected"
+    )
+
+
+def _told(registry: Registry, name: str) -> dict[str, Any] | None:
+    unit, asset = registry.unit(name), registry.asset(name)
+    if unit is None and asset is None:
+        return None
+    spans = [s for s in registry.served() if name in (s.unit, s.asset)]
+    told: dict[str, Any] = {} if unit is None else {"unit": as_document(unit)}
+    if asset is not None:
+        told["asset"] = as_document(asset)
+    told["served"] = [
+        {"unit": s.unit, "asset": s.asset, "from_utc": utc_text(s.from_utc_ms), "to_utc": _end(s.to_utc_ms)}
+        for s in spans
+    ]
+    told["certificates"] = [as_document(one) for one in registry.enrolments(name)]
+    told["changes"] = [
+        {"at_utc": utc_text(c.at_utc_ms), "who": c.who, "verb": c.verb, "table": c.table}
+        for c in registry.changes(name)
+    ]
+    return told
+
+
+def _moment(text: str | None) -> int:
+    import time
+
+    at = instant(text)
+    return time.time_ns() // 1_000_000 if at is None else at
+
+
+def _end(utc_ms: int | None) -> str:
+    return "" if utc_ms is None else utc_text(utc_ms)
+
+
+def _say(changed: bool, what: str) -> None:
+    print(what if changed else f"{what}: it is so already")
+
+
+def _line(told: dict[str, Any]) -> str:
+    return f"{told['at_utc']}  {told['who']}  {told['verb']}  {told['key']}"
+
+
+def _words(line: Any) -> str:
+    return "  ".join(f"{key} {value}" for key, value in line.items() if value not in ("", None))
