@@ -55,9 +55,10 @@ def _run(part: str | None, path: str, config: CentreConfig) -> int:
 
 
 def _mosquitto(config: CentreConfig) -> int:
-    from broker.mosquitto import prepare
+    from broker.mosquitto import prepare, running
 
-    command = prepare(config.listener, config.roles, config.store.state_directory / "mosquitto")
+    command = prepare(config.listener, config.roles, config.mosquitto_directory)
+    running(config.mosquitto_directory, os.getpid())
     os.execv(command[0], command)  # from here on this process is Mosquitto: signals and its log are its own
 
 

@@ -39,6 +39,7 @@ class Roles:
     bridge: str = BRIDGE_NAME
     publisher: str = PUBLISHER_NAME
     consumers: tuple[Consumer, ...] = field(default=())
+    retired: tuple[str, ...] = field(default=())  # names that may do nothing any more, whatever certificate they show
 
 
 def receipts_name(bridge: str) -> str:
@@ -50,6 +51,7 @@ def render_acl(roles: Roles) -> str:
     """The whole access list; whatever it does not grant is refused."""
     blocks: list[list[str]] = [_bridge(roles.bridge), _receipts(roles.bridge), _publisher(roles.publisher)]
     blocks += [list(_consumer(consumer)) for consumer in roles.consumers]
+    blocks += [[f"user {name}", "topic deny #"] for name in roles.retired]
     lines = ["# Rendered by pantau from the centre's configuration: a change here is lost at the next start."]
     for block in blocks:
         lines += ["", *block]

@@ -114,8 +114,32 @@ class CentreConfig:
     def roles(self) -> Roles:
         """Who is who by certificate."""
         return Roles(
-            bridge=self.credentials.bridge, publisher=self.credentials.publisher, consumers=self.broker.consumers
+            bridge=self.credentials.bridge,
+            publisher=self.credentials.publisher,
+            consumers=self.broker.consumers,
+            retired=self.retired,
         )
+
+    @property
+    def retired(self) -> tuple[str, ...]:
+        """Boxes that are no longer ours, from the list that `pantau-provision retire` keeps beside the certificates."""
+        if not self.retired_path.exists():
+            return ()
+        return tuple(name for name in self.retired_path.read_text("utf-8").split() if valid_name(name))
+
+    @property
+    def retired_path(self) -> Path:
+        return self.credentials.directory / "retired"
+
+    @property
+    def crl_path(self) -> Path:
+        """Certificates that are no longer good; asked for where the file is."""
+        return self.credentials.directory / "crl.pem"
+
+    @property
+    def mosquitto_directory(self) -> Path:
+        """Where Mosquitto's rendered files are."""
+        return self.store.state_directory / "mosquitto"
 
     @property
     def listener(self) -> Listener:
@@ -127,6 +151,7 @@ class CentreConfig:
             ca_path=self.ca_path,
             certificate_path=certificate_path,
             key_path=key_path,
+            crl_path=self.crl_path if self.crl_path.exists() else None,
         )
 
     @property

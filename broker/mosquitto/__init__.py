@@ -1,7 +1,7 @@
 """Mosquitto as the centre runs it: mutual TLS on every listener, rendered configuration, in the foreground."""
 
 from broker.mosquitto.configuration import Listener, render_configuration
-from broker.mosquitto.run import MosquittoMissing, PortTaken, executable, prepare
+from broker.mosquitto.run import MosquittoMissing, PortTaken, executable, prepare, reload, running
 from broker.mosquitto.throwaway import ThrowawayMosquitto
 
 __all__ = [
@@ -11,5 +11,7 @@ __all__ = [
     "ThrowawayMosquitto",
     "executable",
     "prepare",
+    "reload",
     "render_configuration",
+    "running",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import socket
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from wire.errors import PantauError
 
 # Debian installs the daemon where an ordinary user's PATH does not look.
 _SYSTEM_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin")
+ACL_NAME: Final = "mosquitto.acl"
+PID_NAME: Final = "mosquitto.pid"
 _OWN_FILES: Final = 64  # descriptors Mosquitto needs for itself
 _ENOUGH_CONNECTIONS: Final = 65_000  # 20,000 units are a big city
 
@@ -45,7 +48,7 @@ def prepare(listener: Listener, roles: Roles, directory: Path) -> list[str]:
     command = executable()
     _check_free(listener.address, listener.port)
     directory.mkdir(parents=True, exist_ok=True)
-    acl_path = directory.absolute() / "mosquitto.acl"
+    acl_path = directory.absolute() / ACL_NAME
     configuration_path = directory.absolute() / "mosquitto.conf"
     _write(acl_path, render_acl(roles))
     _write(
@@ -53,6 +56,27 @@ def prepare(listener: Listener, roles: Roles, directory: Path) -> list[str]:
         render_configuration(listener, acl_path=acl_path, as_root=os.geteuid() == 0, connections=_connections()),
     )
     return [command, "-c", str(configuration_path)]
+
+
+def running(directory: Path, pid: int) -> None:
+    """Remember which process runs on the files in `directory`: it is told when the access list changes."""
+    _write(directory / PID_NAME, f"{pid}\n")
+
+
+def reload(roles: Roles, directory: Path) -> bool:
+    """Write the access list anew and have the running Mosquitto read it; False when none runs on these files.
+
+    It asks its list at every message, so that who is denied there is silent at once, connected or not.
+    """
+    _write(directory / ACL_NAME, render_acl(roles))
+    try:
+        pid = int((directory / PID_NAME).read_text("utf-8"))
+        if b"mosquitto" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return False  # a number that another process has by now
+        os.kill(pid, signal.SIGHUP)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _write(path: Path, text: str) -> None:

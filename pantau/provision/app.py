@@ -2,7 +2,7 @@
 
 import typer
 
-from pantau.provision import authority, box, registry
+from pantau.provision import authority, box, registry, retiring
 
 OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
 
@@ -26,14 +26,14 @@ for panel, verbs in (
             registry.assign,
             registry.release,
             registry.swap,
-            registry.retire,
+            retiring.retire,
             registry.list_,
             registry.show,
             registry.import_,
             registry.publish,
         ),
     ),
-    (AUTHORITY, (authority.authority, authority.certificate, authority.code, authority.crl, authority.serve)),
+    (AUTHORITY, (authority.authority, authority.certificate, authority.code, retiring.crl, authority.serve)),
     (BOX, (box.enrol, box.renew)),
 ):
     for verb in verbs:

@@ -10,6 +10,7 @@ from cryptography import x509
 from typer import Argument, BadParameter, Option
 
 from pantau.provision.registry import DEFAULT, RegistryPath, office
+from pantau.provision.retiring import CRL_NAME, HOME, Directory, revoked_list
 from pantau.store import AsJson
 from provisioning.authority import Issuer, found_authority, open_authority, renew_issuing
 from provisioning.codes import LASTS_MS
@@ -20,10 +21,6 @@ from provisioning.registry import Registry
 from provisioning.values import Enrolment, RegistryError
 from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
 
-Directory = Annotated[
-    Path, Option("--authority", envvar="PANTAU_AUTHORITY", help="The folder of the issuing key and root.pem.")
-]
-HOME = Path("/etc/pantau/authority")
 Agencies = Annotated[list[str] | None, Option("--agency", help="What a consumer may read; * is every agency.")]
 Hosts = Annotated[list[str] | None, Option("--host", help="Names and addresses of a server.")]
 
@@ -69,6 +66,8 @@ def certificate(
     write(out / f"{name}.key", key_pem(key), mode=SECRET)
     write(out / f"{name}.pem", issued + pem(issuer.issuing), mode=PUBLIC)
     write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
+    if role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
+        write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
     print(f"{out}/{name}.pem and .key ({role})")
 
 
@@ -91,21 +90,6 @@ def code(
         return
     for name, one in drawn.items():
         print(f"{name}  {one}")
-
-
-def crl(
-    out: Annotated[Path, Argument(help="The file that the broker reads (crl.pem).")],
-    directory: Directory = HOME,
-    path: RegistryPath = DEFAULT,
-) -> None:
-    """Write the list of certificates that are no longer good; renew it daily, it ends after 30 days."""
-    with office(path) as registry:
-        revoked = registry.revoked()
-    since = {
-        int(one.serial, 16): dt.datetime.fromtimestamp((one.revoked_utc_ms or 0) / 1000, dt.UTC) for one in revoked
-    }
-    write(out, open_authority(directory).crl(since), mode=PUBLIC)
-    print(f"{out}: {len(revoked)} certificates")
 
 
 def serve(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, BadParameter, Exit, Option, confirm
+from typer import Argument, BadParameter, Option
 
 from pantau.store import AsJson, StoreUrl, instant, opened
 from provisioning.registry import Registry
@@ -92,19 +92,6 @@ def swap(
     with office(path) as registry:
         asset = registry.swap(old, new, _moment(at))
     print(f"{asset}: {new} instead of {old}")
-
-
-def retire(
-    unit: Annotated[str, Argument(help="The box.")],
-    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
-    path: RegistryPath = DEFAULT,
-) -> None:
-    """The box is stolen, lost or broken for good: its certificates and its code are worth nothing, for ever."""
-    if not yes and not confirm(f"Retire {unit} for ever? A repaired box gets a new name."):
-        raise Exit(1)
-    with office(path) as registry:
-        revoked = [one for one in registry.retire(unit) if one.revoked_utc_ms is not None]
-    print(f"{unit} is retired; {len(revoked)} certificates revoked. Now: pantau-provision crl, and reload the broker")
 
 
 def list_(

@@ -37,3 +37,8 @@ def test_a_consumer_reads_its_agencies_and_writes_nothing(agencies: list[str]) -
     assert block[0] == "topic deny pantau/#"
     assert all(line.startswith("topic read city/v1/") for line in block[1:])
     assert len(block) == 1 + len(agencies)
+
+
+def test_a_retired_name_is_denied_everything() -> None:
+    lines = render_acl(Roles(retired=("box-9",))).splitlines()
+    assert lines[lines.index("user box-9") + 1] == "topic deny #"

@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
+import paho.mqtt.client as paho
 import pytest
 from outing import EVERY_FIX, Outing, drain, eventually
+from paho.mqtt.enums import CallbackAPIVersion
 
 from stage.city import free_port
 from stage.process import Child
@@ -138,6 +143,62 @@ def test_a_box_swapped_on_the_road_leaves_one_history_and_a_retired_one_never_co
     office.provision("retire", "box-1", "--yes")
     card = office.home / "box-1" / "enrolment.toml"
     assert "retired" in office.provision("renew", "--now", "--config", str(card), code=1)
+
+
+@pytest.mark.slow
+def test_a_retired_box_that_is_connected_is_out_within_seconds_and_stays_out(office: Office) -> None:
+    office.box("box-1").give_up()
+    box, witness = Tap(office, "box-1"), Tap(office, "bridge-1-receipts")
+    with box, witness:
+        assert heard_within(box, witness, 5.0), "as long as it is ours it hears its own topics"
+        begun = time.monotonic()
+        said = office.provision("retire", "box-1", "--yes", "--centre", str(office.home / "centre.toml"))
+        assert "its connection has ended" in said
+        assert time.monotonic() - begun < 5.0
+        assert box.ended.wait(5.0), "its connection has ended"
+        box.ended.clear()
+        box.client.reconnect_delay_set(1, 1)
+        assert not heard_within(box, witness, 5.0), "it is not let in again"
+    card = office.home / "box-1" / "enrolment.toml"
+    assert "retired" in office.provision("renew", "--now", "--config", str(card), code=1)
+    refused = office.provision("code", "box-1", code=1)
+    assert "retired" in refused
+
+
+class Tap:
+    """A client with a box's identity, or with one of the centre's, that goes on connecting."""
+
+    def __init__(self, office: Office, name: str) -> None:
+        own = office.home / name / "identity" / "current"
+        mine = (own / "certificate.pem", own / "key.pem") if own.exists() else ()
+        centre = office.home / "credentials"
+        certificate, key = mine or (centre / f"{name}.pem", centre / f"{name}.key")
+        self.heard: list[bytes] = []
+        self.ended = threading.Event()
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, name)
+        self.client.tls_set(str(office.home / "authority" / "ca.pem"), str(certificate), str(key))
+        self.client.on_connect = lambda client, *_: client.subscribe("pantau/v1/box-1/down/#", qos=1)
+        self.client.on_disconnect = lambda *_: self.ended.set()
+        self.client.on_message = lambda _client, _userdata, message: self.heard.append(bytes(message.payload))
+        self._port = office.port
+
+    def __enter__(self) -> Self:
+        self.client.connect(HOST, self._port)
+        self.client.loop_start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def heard_within(box: Tap, centre: Tap, seconds: float) -> bool:
+    """Whether anything that the centre says to the box reaches it."""
+    before, deadline = len(box.heard), time.monotonic() + seconds
+    while len(box.heard) == before and time.monotonic() < deadline:
+        centre.client.publish("pantau/v1/box-1/down/command", b"{}", qos=1)
+        time.sleep(0.1)
+    return len(box.heard) > before
 
 
 def driven(office: Office, box: Outing) -> set[int]:
