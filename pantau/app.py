@@ -36,6 +36,7 @@ VERBS = {
     "run": Verb("pantau.run", "run", TRY),
     "simulate": Verb("pantau.simulate", "simulate", TRY),
     "torture": Verb("pantau.torture", "torture", TRY),
+    "soak": Verb("pantau.soak", "soak", TRY),
 }
 
 

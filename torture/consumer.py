@@ -6,6 +6,7 @@ import json
 import queue
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -35,9 +36,11 @@ class Consumer:
     """Keeps a cursor (log_id) a topic; a message whose prev_log_id is another one shows that something was missed."""
 
     def __init__(self, city: City, known_by: KnownBy = by_place) -> None:
+        """`on_track(unit, keys, at_s)` is told of each message once, with when it came (monotonic), by `fixes`."""
+        self.on_track: Callable[[str, list[Key], float], None] = lambda _unit, _keys, _at_s: None
         self._city = city
         self._known_by = known_by
-        self._messages: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[str, bytes, float]] = queue.SimpleQueue()
         self._cursors: dict[str, int | None] = {}
         self._missed_after: list[int] = []
         self._fixes: set[tuple[str, Key]] = set()
@@ -50,7 +53,7 @@ class Consumer:
         self._client.reconnect_delay_set(1, 2)
         self._client.on_connect = lambda client, *_: client.subscribe("city/v1/+/+/track", qos=1)
         self._client.on_message = lambda _client, _userdata, message: self._messages.put(
-            (message.topic, bytes(message.payload))
+            (message.topic, bytes(message.payload), time.monotonic())
         )
 
     def start(self) -> None:
@@ -80,7 +83,7 @@ class Consumer:
 
     def _take(self) -> None:
         while not self._messages.empty():
-            topic, payload = self._messages.get()
+            topic, payload, at_s = self._messages.get()
             said = json.loads(payload)
             last = self._cursors.get(topic)
             if last is not None and said["log_id"] <= last:
@@ -89,7 +92,9 @@ class Consumer:
                 self.gaps += 1
                 self._missed_after.append(last or 0)
             self._cursors[topic] = said["log_id"]
-            self._fixes |= {(said["unit"], key) for key in self._keys(said)}
+            keys = self._keys(said)
+            self._fixes |= {(said["unit"], key) for key in keys}
+            self.on_track(said["unit"], keys, at_s)
 
     def _keys(self, said: dict[str, Any]) -> list[Key]:
         geometry = said["geometry"]

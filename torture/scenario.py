@@ -32,6 +32,7 @@ class Setup:
     `named`: epochs may be missing if the ledger or a health record names as many records as shed or unobserved.
     `overtaken`: the centre lost records of its own (a store restored from a copy); the scenario judges the ledger.
     `card`: each box lives on a simulated card (FUSE). `clock`: each box has an OS clock of its own (libfaketime).
+    `epochs_per_s`: how often a receiver speaks, when it plays our own drive.
     """
 
     boxes: int = 1
@@ -42,6 +43,7 @@ class Setup:
     card: bool = False
     clock: bool = False
     least_s: float = 8.0
+    epochs_per_s: float = 5.0
 
     def over(self, other: Setup) -> Setup:
         """What both need."""
@@ -55,6 +57,7 @@ class Setup:
             card=self.card or other.card,
             clock=self.clock or other.clock,
             least_s=max(self.least_s, other.least_s),
+            epochs_per_s=max(self.epochs_per_s, other.epochs_per_s),
         )
 
 

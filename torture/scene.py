@@ -31,7 +31,6 @@ from torture.report import Claim
 from torture.scenario import EVERY_EPOCH, Setup, merged
 from wire.kinds import KIND_EVENT, KIND_HEALTH
 
-EPOCHS_PER_S: Final = 5.0
 WATCH_EVERY_S: Final = 0.05
 LISTENING_WITHIN_S: Final = 20.0
 MANY_ROWS: Final = 10_000
@@ -242,5 +241,5 @@ class Scene:
     def _epochs(self, index: int) -> Iterator[Said]:
         now_ms = time.time_ns() // 1_000_000
         if self._log is None:
-            return marked(now_ms, per_s=EPOCHS_PER_S, lane=index)
+            return marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
         return recorded(self._log, now_ms, speed=self._speed, loop=True)
