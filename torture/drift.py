@@ -27,16 +27,16 @@ class Series:
 
     @property
     def unit(self) -> str:
-        """What its values are in."""
+        """What its values are in; empty for a plain count."""
         return UNITS[self.measure]
 
 
 UNITS: Final = {
     "rss_mb": "MB",
     "pss_mb": "MB",
-    "fds": "descriptors",
-    "threads": "threads",
-    "cpu": "% of a core",
+    "fds": "",
+    "threads": "",
+    "cpu": "%",
     "file_mb": "MB",
     "pages_mb": "MB",
     "wal_mb": "MB",

@@ -63,7 +63,7 @@ class Panel:
 
 def svg(title: str, panels: Sequence[Panel], bands: Iterable[tuple[float, float]] = ()) -> str:
     """The document; x is seconds since the begin, `bands` (from, to) are shaded in every panel."""
-    until_s = max((at for p in panels for line in p.lines for life in line.lives for at, _ in life), default=1.0)
+    until_s = max((at for p in panels for line in p.lines for life in line.lives for at, _ in life), default=0.0) or 1.0
     names = list(dict.fromkeys(line.of for panel in panels for line in panel.lines))
     height = HEAD_HEIGHT + PANEL_HEIGHT * math.ceil(len(panels) / COLUMNS)
     root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", role="img")
@@ -97,7 +97,8 @@ def _panel(
     y_step = nice_step(highest or 1.0)
     top = y_step * max(1, math.ceil((highest or 1.0) / y_step))
     said = ", ".join(f"{kind} {how}" for kind, how in zip(panel.kinds, ("solid", "dashed", "dotted"), strict=False))
-    _text(g, LEFT, 16, f"{panel.title}, {panel.unit}" + (f" ({said})" if said else ""), "title")
+    title = ", ".join(word for word in (panel.title, panel.unit) if word)
+    _text(g, LEFT, 16, f"{title} ({said})" if said else title, "title")
 
     def across(at_s: float) -> float:
         return LEFT + width * at_s / until_s

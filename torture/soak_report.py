@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ _PANELS: Final = (
     ("Proportional memory", ("pss_mb",), ""),
     ("File descriptors", ("fds",), ""),
     ("Threads", ("threads",), ""),
-    ("CPU", ("cpu",), ""),
+    ("CPU (100 %: one core)", ("cpu",), ""),
     ("Latency, port to consumer", ("latency_p50_s", "latency_p99_s"), CITY),
     ("Store", ("file_mb", "wal_mb", "pages_mb"), STORE),
     ("Outboxes", ("file_mb", "wal_mb"), "outbox.db"),
@@ -38,10 +39,11 @@ _KINDS: Final = {
     "wal_mb": "WAL",
     "pages_mb": "pages in both",
 }
+_OF_PROCESSES: Final = ("rss_mb", "pss_mb", "fds", "threads", "cpu")
 _NAMES: Final = {
     "rss_mb": "RSS",
     "pss_mb": "PSS",
-    "fds": "descriptors",
+    "fds": "file descriptors",
     "threads": "threads",
     "cpu": "CPU",
     "latency_p50_s": "latency p50",
@@ -50,6 +52,20 @@ _NAMES: Final = {
     "wal_mb": "WAL",
     "pages_mb": "pages",
 }
+
+
+PAGE_WIDTH: Final = 120  # characters
+GROWTH: Final = (
+    "Growth is the robust slope (Theil-Sen within each life of a process, its first quarter left out) over the time it"
+    " was seen. It is drift when it is surely above 0 and above what is allowed (*grew … of …*). Memory may grow by"
+    " what caches and arenas still take, descriptors and threads by less than one; bridge and publisher may also keep"
+    " the store's new pages in their page caches. PSS and CPU are shown, not judged."
+)
+LATENCY: Final = (
+    "Latency is from the last byte of a row's newest epoch, written to the pty, to the row's message at a consumer of"
+    " the clean topics: in it is the wait for the next epoch, which is how an epoch is known to be whole. {rows:,}"
+    " rows; those of a unit without a link or in a restart are left out."
+)
 
 
 def as_run(soaked: Soaked, **head: Any) -> Run:
@@ -70,7 +86,7 @@ def drawn(run: Run) -> str:
     """The SVG of a run."""
     panels = [_panel(run["series"], *one) for one in _PANELS]
     bands = [(one["at_s"], one["at_s"] + one["lasts_s"]) for one in run["happenings"] if one["what"] == "outage"]
-    title = f"pantau soak: {run['units']} units, {run['lived_s'] / 60:.0f} minutes (shaded: an outage of one unit)"
+    title = f"pantau soak: {run['units']} units, {run['lived_s'] / 60:.3g} minutes (shaded: an outage of one unit)"
     return svg(title, [panel for panel in panels if panel.lines], bands)
 
 
@@ -88,27 +104,49 @@ def section(run: Run, picture: str = "soak.svg") -> str:
     """The section of docs/proof.md: what was soaked, the account, what grew, and where `picture` is."""
     report = run["report"]
     faults = ", ".join(f"{count} × {what}" for what, count in report["faults"].items())
-    lines = [
-        "\n## soak\n",
-        f"`{run['command']}`: {run['units']} units for {run['lived_s'] / 60:.0f} minutes, each receiver speaking"
+    paragraphs = [
+        f"`{run['command']}`: {run['units']} units for {run['lived_s'] / 60:.3g} minutes, each receiver speaking"
         f" {run['speed']:g} times a second ({run['machine']}, seed {run['seed']}). Meanwhile: {faults or 'nothing'}.",
-        "",
         f"![memory, descriptors, threads, CPU, latency and disk over time]({picture})",
-        "",
         f"**{_verdict(run)}** {report['put_in']:,} epochs put in, {report['due']:,} due, {report['stored']:,} stored,"
-        f" **{report['missing']} missing, {report['twice']} twice**; {report['up_bytes']:,} bytes up."
-        f" {_store(run)}",
-        "",
-        "Growth is the robust slope (Theil-Sen within each life of a process, its first quarter left out) over the"
-        " time it was seen; it is drift when it is surely above 0 and above what is allowed. Latency is from the last"
-        " byte of a row's newest epoch written to the pty to the row's message at a consumer of the clean topics;"
-        f" {run['latency_rows']:,} rows, those of a unit without a link or in a restart left out.",
-        "",
-        "| what | at the end | an hour | grew (WAL: highest) | allowed | because |",
-        "|---|---|---|---|---|---|",
-        *[_row(one) for one in run["judgements"] if judged(one)],
+        f" **{report['missing']} missing, {report['twice']} twice**; {report['up_bytes']:,} bytes up. {_store(run)}",
+        GROWTH,
+        LATENCY.format(rows=run["latency_rows"]),
     ]
-    return "\n".join(lines) + "\n"
+    text = [textwrap.fill(one, PAGE_WIDTH, break_long_words=False, break_on_hyphens=False) for one in paragraphs]
+    tables = ["\n".join(table(run["judgements"])) for table in (_processes, _others)]
+    return "\n\n".join(["\n## soak", *text, *tables]) + "\n"
+
+
+def _processes(judgements: Sequence[Run]) -> list[str]:
+    """A row a process: value at the end, and growth against what is allowed."""
+    found: dict[str, dict[str, Run]] = {}
+    for one in judgements:
+        if one["measure"] in _OF_PROCESSES:
+            found.setdefault(one["of"], {})[one["measure"]] = one
+    lines = [f"| process | {' | '.join(_NAMES[measure] for measure in _OF_PROCESSES)} |"]
+    lines.append("|---" * (1 + len(_OF_PROCESSES)) + "|")
+    for name, measures in found.items():
+        cells = [_end_and_growth(measures[m]) if m in measures else "" for m in _OF_PROCESSES]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _end_and_growth(one: Run) -> str:
+    allowed = "" if one["allowed"] is None else f" of {figure(one, 'allowed')}"
+    text = f"{figure(one, 'last')}, grew {figure(one, 'seen') or '?'}{allowed}"
+    return text if one["held"] else f"**{text}: NOT HELD**"
+
+
+def _others(judgements: Sequence[Run]) -> list[str]:
+    """A row a file and a latency, with the reason of its limit."""
+    lines = ["| what | at the end | grew (WAL: highest) | allowed | because |", "|---|---|---|---|---|"]
+    for one in judgements:
+        if judged(one) and one["measure"] not in _OF_PROCESSES:
+            because = one["why"] if one["held"] else f"**{one['why']}: NOT HELD**"
+            row = [_what(one), *[figure(one, key) for key in ("last", "seen", "allowed")], because]
+            lines.append(f"| {' | '.join(row)} |")
+    return lines
 
 
 def broken(run: Run) -> list[str]:
@@ -127,16 +165,18 @@ def judged(one: Run) -> bool:
 
 def cells(one: Run) -> list[str]:
     """What, at the end, an hour, seen, allowed: a judgement's figures with their units."""
-    unit = UNITS[one["measure"]]
-    figures = [one[key] for key in ("last", "per_hour", "seen", "allowed")]
-    return [_what(one), *["" if figure is None else f"{figure:.3g} {unit}" for figure in figures]]
+    return [_what(one), *[figure(one, key) for key in ("last", "per_hour", "seen", "allowed")]]
+
+
+def figure(one: Run, key: str) -> str:
+    """One figure of a judgement with its unit; empty when there is none."""
+    return "" if one[key] is None else f"{one[key]:.3g} {UNITS[one['measure']]}".rstrip()
 
 
 def _drift(one: Run) -> str:
     if one["seen"] is None or one["allowed"] is None:
         return str(one["why"])
-    unit = UNITS[one["measure"]]
-    return f"{one['seen']:.3g} {unit} where {one['allowed']:.3g} are allowed ({one['why']})"
+    return f"{figure(one, 'seen')} where {figure(one, 'allowed')} is allowed ({one['why']})"
 
 
 def _verdict(run: Run) -> str:
@@ -157,11 +197,6 @@ def _store(run: Run) -> str:
 
 def _what(one: Run) -> str:
     return f"{one['of']} {_NAMES[one['measure']]}"
-
-
-def _row(one: Run) -> str:
-    verdict = one["why"] if one["held"] else f"**{one['why']}: NOT HELD**"
-    return f"| {' | '.join([*cells(one), verdict])} |"
 
 
 def main(argv: Sequence[str]) -> int:
