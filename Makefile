@@ -8,10 +8,11 @@ SPEED  ?= 1
 PORT   ?= 8883
 LOG    ?=
 MINUTES ?= 30
+HOURS  ?= 1
 JOBS   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check torture bench clean
+.PHONY: help run test check torture soak bench clean
 
 help: ## Show this help
 	@echo "pantau: make TARGET"
@@ -39,6 +40,10 @@ check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import cont
 torture: $(VENV)/.dev ## Break a running city in every way we know, and account for every fix (MINUTES=30, SCENARIOS=..., SEED=...)
 	@sh packaging/need-mosquitto.sh
 	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.dev ## Let a city live for HOURS=1 with restarts and outages: does anything grow, slow down or get lost (UNITS=3)
+	@sh packaging/need-mosquitto.sh
+	@exec $(BIN)/pantau soak --hours $(HOURS) --units $(UNITS) --out build/soak $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
 	@exec $(BIN)/python -m bench $(NAME)

@@ -33,7 +33,7 @@ def soak(
     """Let a city live for hours with restarts and outages; exit 1 when anything drifts or is missing.
 
     Memory, descriptors, threads, CPU, disk and latency are looked at all the while. Ctrl-C ends it early, and judges
-    what there is; a second one ends it at once.
+    what there is; a second one ends it at once. The account is kept in memory, about half a kilobyte an epoch.
     """
     from pantau.torture import machine
     from torture.soak import Soak
