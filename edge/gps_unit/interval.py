@@ -9,13 +9,13 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from errno import ENOSPC
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.gps_unit.fix import Fix, backfill_dates
 
@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 MOST_IN_A_RECORD = 600
 # What may wait while the outbox takes nothing (a dying card): two hours at 1 Hz, about 3 MB of memory.
 MOST_WAITING = 7200
+
+# Where a test may kill the process: the names that `at` is called with. `begun`: the file is as before; `beside`: the
+# new one is complete and has no name yet.
+POINTS: Final = ("fix:heard", "fix:written", "cut:begun", "cut:beside", "cut:done")
 
 _FRAME = struct.Struct("<HI")  # length and CRC-32 of the payload
 _values = attrgetter(*(field.name for field in fields(Fix)))
@@ -46,8 +50,9 @@ class OpenInterval:
     written is said once; the interval goes on in memory alone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, at: Callable[[str], None] = lambda _point: None) -> None:
         self._path = path
+        self._at = at
         self._file: int | None = None
         self._told = False
         self.number, self.waiting = _leftover(path)
@@ -72,12 +77,14 @@ class OpenInterval:
 
     def add(self, waiting: Waiting) -> None:
         """Take one more fix; it survives a kill when this returns."""
+        self._at("fix:heard")
         head = b"" if self.waiting else _frame(_written(self.number))
         self.waiting.append(waiting)
         if len(self.waiting) > MOST_WAITING:
             self._drop_oldest()
         else:
             self._write(head + _frame(_packed(waiting)))
+            self._at("fix:written")
 
     def offered(self, count: int) -> None:
         """The first `count` fixes are given to the outbox now; should it refuse, it may turn out to have them."""
@@ -108,19 +115,26 @@ class OpenInterval:
 
     def _rewrite(self) -> None:
         """Make the file hold exactly what waits."""
-        beside = self._path.with_suffix(".new")
+        self._at("cut:begun")
         try:
             if not self.waiting and self._file is not None:
                 os.ftruncate(self._file, 0)
-                return
-            self.close()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            if self.waiting:
-                self._write(_frame(_written(self.number)) + b"".join(_frame(_packed(each)) for each in self.waiting))
-            beside.replace(self._path)
+            else:
+                self._replace()
         except OSError as error:
             self._unwritable(error)
+        else:
+            self._at("cut:done")
+
+    def _replace(self) -> None:
+        beside = self._path.with_suffix(".new")
+        self.close()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if self.waiting:
+            self._write(_frame(_written(self.number)) + b"".join(_frame(_packed(each)) for each in self.waiting))
+        self._at("cut:beside")
+        beside.replace(self._path)
 
     def _write(self, frames: bytes) -> None:
         if self._file is None:
