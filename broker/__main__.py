@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 
 from broker.config import CentreConfig, load_centre
 from broker.stopping import Stop
@@ -17,14 +18,18 @@ STORE_RETRY_S = 0.5
 PARTS = ("mosquitto", "bridge", "publisher")
 
 
-def main(argv: list[str]) -> int:
-    """Run what is asked for until SIGTERM or SIGINT; the exit code (0 clean, 1 failed, 78 configuration)."""
+def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
+    """Run what is asked for until SIGTERM or SIGINT; the exit code (0 clean, 1 failed, 78 configuration).
+
+    `at` is told of every commit point that one part passes (torture/points.py lists them); supervised children have
+    none.
+    """
     asked = _asked(argv)
     logging.basicConfig(level=logging.INFO, format=f"%(levelname)s {asked.part or 'centre'}: %(message)s")
     try:
         config = load_centre(asked.config)
         config.store.state_directory.mkdir(parents=True, exist_ok=True)
-        return _run(asked.part, asked.config, config)
+        return _run(asked.part, asked.config, config, at)
     except ConfigError as error:
         logging.error("%s", error)
         return EXIT_CONFIG
@@ -40,13 +45,13 @@ def _asked(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _run(part: str | None, path: str, config: CentreConfig) -> int:
+def _run(part: str | None, path: str, config: CentreConfig, at: Callable[[str], None]) -> int:
     if part == "mosquitto":
         return _mosquitto(config)
     if part == "bridge":
-        return _bridge(config)
+        return _bridge(config, at)
     if part == "publisher":
-        return _publisher(config)
+        return _publisher(config, at)
     from broker.supervise import supervise
 
     parts = [one for one in PARTS if one != "mosquitto" or config.broker.run]
@@ -62,11 +67,11 @@ def _mosquitto(config: CentreConfig) -> int:
     os.execv(command[0], command)  # from here on this process is Mosquitto: signals and its log are its own
 
 
-def _bridge(config: CentreConfig) -> int:
+def _bridge(config: CentreConfig, at: Callable[[str], None]) -> int:
     from broker.bridge import Bridge
     from broker.store import open_store
 
-    bridge = Bridge(config.bridge, lambda: open_store(config.store.url, writer=True), _stop())
+    bridge = Bridge(config.bridge, lambda: open_store(config.store.url, writer=True, at=at), _stop(), at=at)
     code = bridge.run()
     if bridge.stuck:
         logging.shutdown()
@@ -74,7 +79,7 @@ def _bridge(config: CentreConfig) -> int:
     return code
 
 
-def _publisher(config: CentreConfig) -> int:
+def _publisher(config: CentreConfig, at: Callable[[str], None]) -> int:
     from broker.publisher import Publisher
     from broker.store import StoreUnavailable, open_store
 
@@ -82,7 +87,7 @@ def _publisher(config: CentreConfig) -> int:
     while not stop.is_set():
         try:
             with open_store(config.store.url) as store:
-                Publisher(store, config.endpoint(config.credentials.publisher)).run(stop)
+                Publisher(store, config.endpoint(config.credentials.publisher), at=at).run(stop)
         except StoreUnavailable as error:  # at the very first start the bridge has yet to make it
             logging.info("waiting for the store: %s", error)
             stop.wait(STORE_RETRY_S)

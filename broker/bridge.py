@@ -69,8 +69,10 @@ class Bridge:
         stop: Stop,
         *,
         receipts: Receipts | None = None,
+        at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._settings = settings
+        self._at = at
         self._stop = stop
         self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
         self._notes_dropped = 0
@@ -80,7 +82,13 @@ class Bridge:
         )
         self._store_ids: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._committer = Committer(
-            self._lanes, open_store, self._down.publish, self._notes.put, opened=self._store_ids.put, receipts=receipts
+            self._lanes,
+            open_store,
+            self._down.publish,
+            self._notes.put,
+            opened=self._store_ids.put,
+            receipts=receipts,
+            at=at,
         )
         self._failures: list[Exception] = []
         self.stuck = False  # a thread did not end: only the process's end will end it
@@ -160,6 +168,7 @@ class Bridge:
                 presence_path=self._settings.presence_path,
                 downlink=downlink,
                 counters=self.counters,
+                at=self._at,
             )
             return desk.run(self._stop)
 

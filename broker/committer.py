@@ -40,6 +40,10 @@ _FIXED_WEIGHT: Final = 1 / 20
 # What a row's content may raise in the store's code. Never sqlite3's: a sick database must not make rows look guilty.
 ROW_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 NOT_STORED: Final = Outcome(0)
+
+# Where a test may kill the process: the names that `at` is called with; the store has those of the commit itself.
+POINTS: Final = ("group:read", "receipt:owed", "receipt:handed")
+
 PLAINLY_STORED: Final = int(Outcome.STORED)
 
 Found = TypeVar("Found")
@@ -94,6 +98,7 @@ class Committer:
         *,
         opened: Callable[[int], None] = lambda _store_id: None,
         receipts: Receipts | None = None,
+        at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self.lanes = lanes
         self.woken = threading.Event()  # set by the network thread after it put something into a lane
@@ -103,6 +108,7 @@ class Committer:
         self._send = send
         self._told = told
         self._receipts = receipts or Receipts()
+        self._at = at
         self._cost = Cost(time.monotonic())
         self._numbers = Numbers()
         self._fixed_s = FIRST_FIXED_S
@@ -123,6 +129,7 @@ class Committer:
         live, bulk = self.lanes.take(self._cost)
         if live or bulk:
             group = self._read(live, bulk)
+            self._at("group:read")
             outcomes, took_s = self._patiently(stop, lambda: self._commit(store, group.arrivals))
             if outcomes is not None:
                 self._settle(store, group, outcomes, took_s)
@@ -255,8 +262,11 @@ class Committer:
                 high_seq=self._higher_seq(store, unit, outbox_id, gathered.highest_seq()),
                 refused=sorted(gathered.refused),
             )
+            self._at("receipt:owed")
             sent = self._send(receipt(unit), payload)
             self.counters["receipts" if sent else "receipts_unsent"] += 1
+            if sent:
+                self._at("receipt:handed")
 
     def _higher_seq(self, store: Store, unit: str, outbox_id: int, named: int) -> int:
         """The store's highest seq of the outbox when that is above what the receipt names, else 0 (not sent)."""

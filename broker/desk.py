@@ -32,6 +32,10 @@ DESIRED_A_TURN: Final = 50  # 500 retained documents a second after a connect: a
 COMMANDS_EVERY_S: Final = 30.0
 PRESENCE_EVERY_S: Final = 2.0
 
+# Where a test may kill the process: the names that `at` is called with. `answered`: the result is in the store, and the
+# command is still open.
+POINTS: Final = ("command:answered", "command:finished")
+
 
 class Notice(NamedTuple):
     """A publish that is no parcel, as it came."""
@@ -66,6 +70,7 @@ class Desk:
         presence_path: Path,
         downlink: Downlink,
         counters: Callable[[], Mapping[str, int]],
+        at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._mine = mine
         self._own_topic = bridge_state(name)
@@ -75,6 +80,7 @@ class Desk:
         self._presence_path = presence_path
         self._downlink = downlink
         self._counters_of_all = counters
+        self._at = at
         self.counters: Counter[str] = Counter()
         self.register = Register(read_presence(presence_path)[0])
         self._desired_change = 0
@@ -150,7 +156,12 @@ class Desk:
     def _result(self, result: Result) -> None:
         body = decode_body(KIND_RESULT, result.body)
         if isinstance(body, records_pb2.Result):
-            self._with_downlink(lambda downlink: downlink.finished(result.unit, body.command_id))
+            self._at("command:answered")
+            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body.command_id))
+
+    def _finish(self, downlink: Downlink, unit: str, command_id: str) -> None:
+        downlink.finished(unit, command_id)
+        self._at("command:finished")
 
     def _talk_down(self, now_s: float) -> None:
         if not self._down_connected:
@@ -186,7 +197,11 @@ class Desk:
     def _write_presence(self) -> None:
         try:
             write_presence(
-                self._presence_path, self.register.all(), {**self._counters_of_all(), **self.counters}, _utc_ms()
+                self._presence_path,
+                self.register.all(),
+                {**self._counters_of_all(), **self.counters},
+                _utc_ms(),
+                at=self._at,
             )
         except OSError as error:
             self.counters["presence_unwritten"] += 1

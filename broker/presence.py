@@ -8,7 +8,7 @@ again at 1 with a new outbox_id.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,6 +21,9 @@ MOST_UNITS: Final = 200_000  # ten big cities; the ACL ties a name to a certific
 BIRTH_LIMIT_BYTES: Final = 2048
 _MOST = (1 << 63) - 1
 _LONGEST_FIRMWARE: Final = 64
+
+# Where a test may kill the process: the names that `at` is called with.
+POINTS: Final = ("presence:beside", "presence:replaced")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +163,21 @@ def _newer(birth: Birth, held: Presence) -> bool:
     return birth.online and another_card
 
 
-def write_presence(path: Path, units: Iterable[Presence], counters: dict[str, int], now_utc_ms: int) -> None:
+def write_presence(
+    path: Path,
+    units: Iterable[Presence],
+    counters: dict[str, int],
+    now_utc_ms: int,
+    *,
+    at: Callable[[str], None] = lambda _point: None,
+) -> None:
     """Replace the file that `pantau watch` reads, in one step."""
     aside = path.with_suffix(path.suffix + ".new")
     # orjson: 20,000 units are 10 ms, which the committer waits for; the standard library's 300 would be felt.
     aside.write_bytes(orjson.dumps({"written_utc_ms": now_utc_ms, "bridge": counters, "units": list(units)}))
+    at("presence:beside")
     aside.replace(path)
+    at("presence:replaced")
 
 
 def read_presence(path: Path) -> tuple[list[Presence], dict[str, int]]:

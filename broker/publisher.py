@@ -33,6 +33,10 @@ REMEMBERED_ROWS: Final = 10_000
 BACKOFF_S: Final = (0.2, 5.0)  # full jitter, doubled from the first to the second
 STORE_POLL_S: Final = 0.2
 
+# Where a test may kill the process: the names that `at` is called with. `sent`: all of it is with the kernel, and
+# nothing of it is proven.
+POINTS: Final = ("publish:queued", "publish:sent", "cursor:proven", "cursor:moved")
+
 
 class Stop(Protocol):
     """What the loop asks at every turn."""
@@ -48,11 +52,17 @@ class Publisher:
     """Publishes until stopped; broker and store may come and go."""
 
     def __init__(
-        self, store: Store, endpoint: Endpoint, *, utc_ms: Callable[[], int] = lambda: time.time_ns() // 10**6
+        self,
+        store: Store,
+        endpoint: Endpoint,
+        *,
+        utc_ms: Callable[[], int] = lambda: time.time_ns() // 10**6,
+        at: Callable[[str], None] = lambda _point: None,
     ):
         self._store = store
         self._endpoint = endpoint
         self._utc_ms = utc_ms
+        self._at = at
         self._states = States(store)
 
     def run(self, stop: Stop) -> None:
@@ -64,7 +74,7 @@ class Publisher:
                 connection.open()
                 log.info("publishing to %s port %d", self._endpoint.host, self._endpoint.port)
                 failures = 0
-                _Run(self._store, connection, self._states, self._utc_ms).until(stop)
+                _Run(self._store, connection, self._states, self._utc_ms, self._at).until(stop)
             except (OutletLost, StoreUnavailable) as error:
                 log.log(logging.DEBUG if failures else logging.WARNING, "publishing is interrupted: %s", error)
                 failures += 1
@@ -76,11 +86,19 @@ class Publisher:
 class _Run:
     """The life of one connection: from the cursor on, whatever was sent before it."""
 
-    def __init__(self, store: Store, connection: Connection, states: States, utc_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        states: States,
+        utc_ms: Callable[[], int],
+        at: Callable[[str], None],
+    ) -> None:
         self._store = store
         self._connection = connection
         self._states = states
         self._utc_ms = utc_ms
+        self._at = at
         self._heads: dict[tuple[str, str, str], int] = {}  # (agency, asset, stream): log_id published last
         self._cursor = self._resumed = store.cursor(CURSOR_NAME)
         self._position = max(0, self._cursor - REMEMBERED_ROWS)
@@ -116,6 +134,8 @@ class _Run:
                 self._connection.publish(record_message(entry, body, self._heads.get(stream)))
             self._heads[stream] = self._position = entry.log_id
             self._states.take(entry, body, now_s)
+        if self._position > self._resumed and entries:
+            self._at("publish:queued")
         return bool(entries)
 
     def _refresh(self) -> None:
@@ -132,8 +152,12 @@ class _Run:
     def _prove(self, timeout_s: float) -> None:
         proven = self._connection.turn(timeout_s)
         if proven is not None:
+            self._at("cursor:proven")
             self._store.set_cursor(CURSOR_NAME, proven)
             self._cursor = proven
+            self._at("cursor:moved")
+        elif self._position > self._cursor and not self._connection.behind:
+            self._at("publish:sent")
 
     def _rest(self, now_s: float) -> None:
         """Wait for the log, or for the broker when it is the slow one."""

@@ -6,9 +6,10 @@ card that takes no writes is said once; the value then lasts as long as the proc
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from tinydb import where
 
@@ -21,12 +22,16 @@ _TABLE = "memory"
 # 15 s, which made 260 MB a day.
 COUNTS_AHEAD = 64
 
+# Where a test may kill the process: the names that `at` is called with.
+POINTS: Final = ("memory:begun", "memory:committed")
+
 
 class Memory:
     """Values by name; JSON types. Safe from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, at: Callable[[str], None] = lambda _point: None) -> None:
         self._path = path
+        self._at = at
         self._lock = Lock()
         self._known: dict[str, Any] = {}
         self._counted: dict[str, int] = {}
@@ -67,6 +72,7 @@ class Memory:
 
     def _remember(self, name: str, value: Any) -> None:
         self._known[name] = value
+        self._at("memory:begun")
         try:
             with open_documents(self._path) as documents:
                 documents.table(_TABLE).upsert({"name": name, "value": value}, where("name") == name)
@@ -74,6 +80,7 @@ class Memory:
             self._trouble(error)
         else:
             self._told = False
+            self._at("memory:committed")
 
     def _trouble(self, error: Exception) -> None:
         if not self._told:

@@ -236,11 +236,11 @@ def _asked(switch: StopSwitch) -> Callable[[int, FrameType | None], None]:
     return handler
 
 
-def exit_code(main: Callable[[list[str]], int]) -> int:
-    """The exit code of a whole process: `main(argv)`'s own, or 78 with every problem on stderr."""
+def exit_code(main: Callable[[], int]) -> int:
+    """The exit code of a whole process: `main`'s own, or 78 with every problem on stderr."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return main(sys.argv[1:])
+        return main()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG

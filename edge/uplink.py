@@ -30,7 +30,7 @@ from wire.errors import PeerViolation
 from wire.ranges import Ranges
 from wire.receipt import decode_receipt
 
-__all__ = ["Account", "Uplink", "UplinkOptions"]
+__all__ = ["POINTS", "Account", "Uplink", "UplinkOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,10 @@ AGAIN_S: Final = 1.0  # after the outbox could not be read, or while the kernel 
 CLOSE_WITHIN_S: Final = 3.0  # of the 5 s a stop may take
 EVENTS_A_TURN: Final = 100
 COMMANDS_WAITING: Final = 100  # the centre sends each again every 30 s
+
+# Where a test may kill the process: the names that `at` is called with. A parcel is handed to paho; what a receipt says
+# is passed on to the outbox.
+POINTS: Final = ("parcel:packed", "parcel:handed", "receipt:heard", "receipt:passed_on")
 
 
 class Stop(Protocol):
@@ -86,11 +90,13 @@ class Uplink:
         next_session: Callable[[], int],
         backoff: Backoff | None = None,
         own_link: OwnLink | None = None,
+        at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._unit = options.unit
         self._firmware = options.firmware
         self._clock = clock
         self._outbox = outbox
+        self._at = at
         self._shelf = open_shelf()
         self._sending = Sending(self._shelf, options.limits)
         self._events: SimpleQueue[Connected | Ended | Heard | Written | None] = SimpleQueue()
@@ -245,7 +251,10 @@ class Uplink:
                 self._bulk_before, self._bulk_bytes = link.tcp_info(), len(payload)
             lane = topics.bulk if out.bulk else topics.up
             self._handed = out
-            if not link.publish(lane(self._unit), payload):
+            self._at("parcel:packed")
+            if link.publish(lane(self._unit), payload):
+                self._at("parcel:handed")
+            else:
                 self._sending.unsent(out)
 
     def _stamps(self, out: Outgoing) -> Stamps:
@@ -273,6 +282,7 @@ class Uplink:
 
     def _heard_receipt(self, payload: bytes) -> None:
         receipt = decode_receipt(payload)
+        self._at("receipt:heard")
         self._clock.heard_receipt(receipt.utc_ms)
         settled = self._sending.heard(receipt, self._clock.monotonic_s())
         if len(settled.stored):
@@ -282,6 +292,7 @@ class Uplink:
         if settled.new_outbox:
             log.warning("the centre has other rows under outbox %08x: a new outbox_id is opened", receipt.outbox_id)
             self._outbox.open_new_outbox()
+        self._at("receipt:passed_on")
         if self._keeper.link is not None:
             self._measure(self._keeper.link)
         self._keeper.worked()

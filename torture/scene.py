@@ -27,12 +27,14 @@ from torture.account import Key
 from torture.box import Box, Doorkeeper
 from torture.consumer import Consumer, KnownBy, by_place, by_time
 from torture.drive import marked
+from torture.points import died_there, start_to_die
 from torture.report import Claim
 from torture.scenario import EVERY_EPOCH, Setup, merged
 from wire.kinds import KIND_EVENT, KIND_HEALTH
 
 WATCH_EVERY_S: Final = 0.05
 LISTENING_WITHIN_S: Final = 20.0
+DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
 MANY_ROWS: Final = 10_000
 LAST_EPOCH_S: Final = 2.5  # longer than a receiver is silent inside an epoch: the last one is complete
 
@@ -137,6 +139,17 @@ class Scene:
         if not clean:
             self.claim(f"{name} stops cleanly within 5 s", held=False, seen=self.children[name].tail(3))
         return clean
+
+    def die_at(self, name: str, point: str, nth: int = 1) -> None:
+        """SIGKILL, then a life that ends by its own hand at the nth passing of a commit point; away until `start`."""
+        self._held.add(name)
+        child = self.children[name]
+        start_to_die(child, point, nth)
+        self._wait(lambda: not child.running, DIE_WITHIN_S)
+        there = died_there(child, point, nth)
+        child.kill()
+        self.claim(f"{name} passes {point} {nth} times, and dies there", there, "" if there else child.tail(3))
+        self.fault(point)
 
     def start(self, name: str) -> None:
         """Start it, and keep it running from now on."""

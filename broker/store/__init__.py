@@ -1,7 +1,7 @@
 """The central store: the committed log and what derives from it. One interface, SQLite embedded by default."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
 
@@ -130,26 +130,29 @@ class Store(Protocol):
 _LOOK_AGAIN_S = 0.05
 
 
-def open_store(url: str, *, writer: bool = False, wait_s: float = 0.0) -> Store:
+def open_store(
+    url: str, *, writer: bool = False, wait_s: float = 0.0, at: Callable[[str], None] = lambda _point: None
+) -> Store:
     """Open `sqlite:///path` (three slashes relative, four absolute).
 
     writer=True creates and migrates it and holds the writer's lock; raises StoreInUse when another process has it.
-    A reader raises StoreUnavailable when the writer has not done so yet within wait_s.
+    A reader raises StoreUnavailable when the writer has not done so yet within wait_s. `at` is told of each step of a
+    commit (broker/store/intake.py).
     """
     until_s = time.monotonic() + wait_s
     while True:
         try:
-            return _open(url, writer)
+            return _open(url, writer, at)
         except StoreUnavailable:
             if time.monotonic() >= until_s:
                 raise
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _open(url: str, writer: bool) -> Store:
+def _open(url: str, writer: bool, at: Callable[[str], None]) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         from broker.store.sqlite import SqliteStore
 
-        return SqliteStore(unquote(parts.path[1:]), writer=writer)
+        return SqliteStore(unquote(parts.path[1:]), writer=writer, at=at)
     raise StoreAddress(f"store {url!r}: wanted sqlite:///relative/path or sqlite:////absolute/path")

@@ -1,8 +1,9 @@
 """The committing side: each arrival stored exactly once, in one transaction, with everything that derives from it."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import Final
 
 from broker.store.derived import PARCEL, Derivation, box_of
 from broker.store.log import (
@@ -29,6 +30,10 @@ _STORED, _DUPLICATE, _CONFLICT = int(Outcome.STORED), int(Outcome.DUPLICATE), in
 _OUTCOMES = [Outcome(bits) for bits in range(32)]
 
 _MOST_BOXES = 50_000  # remembered at most, 25 MB: also a unit that invents an outbox a parcel must not fill the memory
+
+
+# Where a test may kill the process: the names that `at` is called with.
+POINTS: Final = ("commit:begun", "commit:written", "commit:committed")
 
 
 class _Box:
@@ -66,9 +71,10 @@ class _Batch:
 class Intake:
     """Commits arrivals; the only one in the world to do so for its file."""
 
-    def __init__(self, db: sqlite3.Connection, names: Names) -> None:
+    def __init__(self, db: sqlite3.Connection, names: Names, at: Callable[[str], None]) -> None:
         self._db = db
         self._names = names
+        self._at = at
         self._boxes: dict[tuple[str, int], _Box] = {}
         self._loose: set[int] = {box for (box,) in db.execute("SELECT DISTINCT box FROM undated WHERE high_seq > 0")}
 
@@ -78,9 +84,12 @@ class Intake:
             self._boxes.clear()
         try:
             with log_transaction(self._db, self._names) as writer:
+                self._at("commit:begun")
                 batch = _Batch(writer, Derivation(self._db, writer))
                 outcomes = [self._take(batch, arrival) for arrival in arrivals]
                 self._write(batch)
+                self._at("commit:written")
+            self._at("commit:committed")
             return outcomes
         except BaseException:
             self._boxes.clear()  # they know of rows that were rolled back

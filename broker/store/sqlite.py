@@ -29,7 +29,7 @@ _WHOLE = f"{_BODY} CROSS JOIN names n ON n.name = l.name "
 class SqliteStore:
     """See broker.store.Store."""
 
-    def __init__(self, path: str, *, writer: bool = False) -> None:
+    def __init__(self, path: str, *, writer: bool = False, at: Callable[[str], None] = lambda _point: None) -> None:
         self._path = path
         self._lock = _lock(path) if writer else None
         try:
@@ -40,7 +40,7 @@ class SqliteStore:
         self._names = Names(self._db)
         with unavailable(self._path):
             self.store_id: int = self._db.execute("SELECT store_id FROM store").fetchone()[0]
-            self._intake = Intake(self._db, self._names) if writer else None
+            self._intake = Intake(self._db, self._names, at) if writer else None
             if writer:
                 upkeep.finish_renames(self._db, self._names)
 

@@ -1,6 +1,7 @@
 """`python -m edge.gps_unit --config F`: the process of a box in a vehicle."""
 
 import sys
+from collections.abc import Callable
 
 from edge import service
 from edge.clock import Clock
@@ -11,16 +12,23 @@ from edge.memory import Memory
 from edge.outbox import Outbox
 
 
-def main(argv: list[str]) -> int:
-    """Record what the receiver says, and send it, until told to stop; the exit code."""
+def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
+    """Record what the receiver says, and send it, until told to stop; the exit code.
+
+    `at` is told of every commit point that is passed (torture/points.py lists them).
+    """
+    return service.exit_code(lambda: _run(argv, at))
+
+
+def _run(argv: list[str], at: Callable[[str], None]) -> int:
     config = load_unit(wiring.config_path(argv))
-    memory = Memory(config.documents.path)
+    memory = Memory(config.documents.path, at=at)
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
     )
-    outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock)
-    uplink = wiring.uplink(config, clock, outbox, memory)
-    unit = wiring.unit(config, clock, outbox, uplink, memory)
+    outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at)
+    uplink = wiring.uplink(config, clock, outbox, memory, at=at)
+    unit = wiring.unit(config, clock, outbox, uplink, memory, at=at)
     code = service.run(
         main=lambda stop: record(unit.listener, unit.recorder, unit.obey, stop),
         workers={"uplink": uplink.run},
@@ -31,4 +39,5 @@ def main(argv: list[str]) -> int:
     return code
 
 
-sys.exit(service.exit_code(main))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

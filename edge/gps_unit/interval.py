@@ -1,7 +1,8 @@
 """The open interval: fixes that wait in memory (tmpfs) for their record, so that a killed process loses none.
 
 The file is a head with the interval's number, then one frame a fix. `outbox.append(interval=number)` commits the
-number with the record, so a leftover whose number the outbox knows is in it already, and is dropped.
+number with the record, so a leftover whose number the outbox knows is in it already, and is dropped. Before an append
+a frame says how many fixes it is given: should it be committed and nobody live to know, those that came later are kept.
 """
 
 import json
@@ -9,13 +10,13 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from errno import ENOSPC
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from edge.gps_unit.fix import Fix, backfill_dates
 
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 MOST_IN_A_RECORD = 600
 # What may wait while the outbox takes nothing (a dying card): two hours at 1 Hz, about 3 MB of memory.
 MOST_WAITING = 7200
+
+# Where a test may kill the process: the names that `at` is called with. `begun`: the file is as before; `beside`: the
+# new one is complete and has no name yet.
+POINTS: Final = ("fix:heard", "fix:written", "cut:begun", "cut:beside", "cut:done")
 
 _FRAME = struct.Struct("<HI")  # length and CRC-32 of the payload
 _values = attrgetter(*(field.name for field in fields(Fix)))
@@ -46,13 +51,13 @@ class OpenInterval:
     written is said once; the interval goes on in memory alone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, at: Callable[[str], None] = lambda _point: None) -> None:
         self._path = path
+        self._at = at
         self._file: int | None = None
         self._told = False
-        self.number, self.waiting = _leftover(path)
+        self.number, self.waiting, self._offered = _leftover(path)
         self._left_over = len(self.waiting)
-        self._offered = 0
         self.dropped = 0
         self._rewrite()
 
@@ -60,28 +65,32 @@ class OpenInterval:
         """Learn the last number the outbox has; fixes that were left over and are in it already go."""
         if self.number > last_committed:
             return
-        if self._offered:  # that append was refused, and its COMMIT reached the disk after all
-            del self.waiting[: self._offered]
-        elif self.number:
-            # A record each number: those up to the last one took the first runs of the file.
-            runs = rows(self.waiting[: self._left_over])[: last_committed - self.number + 1]
-            del self.waiting[: sum(len(run) for run in runs)]
+        if self.number:
+            taken = (
+                self._offered
+            )  # that append was refused, or never answered, and its COMMIT reached the disk after all
+            # A record each number: those up to the last one took the next runs of the file.
+            runs = rows(self.waiting[taken : self._left_over])[: last_committed - self.number + (not taken)]
+            del self.waiting[: taken + sum(len(run) for run in runs)]
         self.number = last_committed + 1
         self._left_over = self._offered = 0
         self._rewrite()
 
     def add(self, waiting: Waiting) -> None:
         """Take one more fix; it survives a kill when this returns."""
+        self._at("fix:heard")
         head = b"" if self.waiting else _frame(_written(self.number))
         self.waiting.append(waiting)
         if len(self.waiting) > MOST_WAITING:
             self._drop_oldest()
         else:
             self._write(head + _frame(_packed(waiting)))
+            self._at("fix:written")
 
     def offered(self, count: int) -> None:
         """The first `count` fixes are given to the outbox now; should it refuse, it may turn out to have them."""
         self._offered = count
+        self._write(_frame(_written(count)))
 
     def committed(self, count: int) -> None:
         """The first `count` fixes are in the outbox, with this interval's number: the rest gets the next one."""
@@ -108,30 +117,41 @@ class OpenInterval:
 
     def _rewrite(self) -> None:
         """Make the file hold exactly what waits."""
-        beside = self._path.with_suffix(".new")
+        self._at("cut:begun")
         try:
             if not self.waiting and self._file is not None:
                 os.ftruncate(self._file, 0)
-                return
-            self.close()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            if self.waiting:
-                self._write(_frame(_written(self.number)) + b"".join(_frame(_packed(each)) for each in self.waiting))
-            beside.replace(self._path)
+            else:
+                self._replace()
         except OSError as error:
             self._unwritable(error)
+        else:
+            self._at("cut:done")
+
+    def _replace(self) -> None:
+        beside = self._path.with_suffix(".new")
+        self.close()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if self.waiting:
+            texts = [_written(self.number), *map(_packed, self.waiting)]
+            texts += [_written(self._offered)] if self._offered else []
+            self._append(b"".join(map(_frame, texts)))
+        self._at("cut:beside")
+        beside.replace(self._path)
 
     def _write(self, frames: bytes) -> None:
         if self._file is None:
             return
         try:
-            if os.write(self._file, frames) < len(frames):
-                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            self._append(frames)
         except OSError as error:
             self._unwritable(error)
-        else:
-            self._told = False
+
+    def _append(self, frames: bytes) -> None:
+        if self._file is not None and os.write(self._file, frames) < len(frames):
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        self._told = False
 
     def _unwritable(self, error: OSError) -> None:
         """Go on in memory alone until the next rewrite: after a torn frame nothing in the file could be read."""
@@ -190,21 +210,34 @@ def _frames(content: bytes) -> Iterator[bytes]:
         at += _FRAME.size + length
 
 
-def _leftover(path: Path) -> tuple[int, list[Waiting]]:
-    """Number and fixes of the file a process before left; 0 when it never had a number."""
+def _leftover(path: Path) -> tuple[int, list[Waiting], int]:
+    """Number and fixes of the file a process before left (0: it never had a number), and how many it had offered."""
     try:
         frames = list(_frames(path.read_bytes()))
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             log.warning("no open interval to go on with: %s", error)
-        return 0, []
+        return 0, [], 0
     if not frames:
-        return 0, []
+        return 0, [], 0
     try:
-        return int(json.loads(frames[0])), [_unpacked(json.loads(frame)) for frame in frames[1:]]
+        return _read(frames)
     except (ValueError, TypeError) as error:  # another version's file: an update kept the directory
         log.warning("the open interval is of another version and is given up: %s", error)
-        return 0, []
+        return 0, [], 0
+
+
+def _read(frames: Sequence[bytes]) -> tuple[int, list[Waiting], int]:
+    number, *rest = map(json.loads, frames)
+    waiting, offered = list[Waiting](), 0
+    for each in rest:
+        if not isinstance(each, int):
+            waiting.append(_unpacked(each))
+        elif 0 <= each <= len(waiting):
+            offered = each  # a later append is given all that an earlier one was
+        else:
+            raise ValueError("more offered than there is")
+    return int(number), waiting, offered
 
 
 def _unpacked(values: list[object]) -> Waiting:

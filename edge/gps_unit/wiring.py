@@ -38,7 +38,9 @@ def config_path(argv: list[str]) -> Path:
     raise SystemExit(0 if argv in (["-h"], ["--help"]) else EXIT_USAGE)
 
 
-def uplink(config: UnitConfig, clock: Clock, outbox: Outbox, memory: Memory) -> Uplink:
+def uplink(
+    config: UnitConfig, clock: Clock, outbox: Outbox, memory: Memory, *, at: Callable[[str], None] = lambda _point: None
+) -> Uplink:
     """The uplink of this configuration; its thread reads the outbox through a connection of its own."""
     broker = config.broker
     return Uplink(
@@ -58,6 +60,7 @@ def uplink(config: UnitConfig, clock: Clock, outbox: Outbox, memory: Memory) -> 
         outbox=outbox,
         open_shelf=lambda: OutboxReader(config.outbox.path, on_corrupt=outbox.suspect),
         next_session=lambda: memory.count_up("session"),
+        at=at,
     )
 
 
@@ -87,7 +90,15 @@ class Unit:
     close: Callable[[bool], None]
 
 
-def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memory: Memory) -> Unit:
+def unit(
+    config: UnitConfig,
+    clock: Clock,
+    outbox: Outbox,
+    uplink: Uplink,
+    memory: Memory,
+    *,
+    at: Callable[[str], None] = lambda _point: None,
+) -> Unit:
     """Receiver, recorder, health and commands of this configuration."""
     tally, policy = Tally(), Policy() if config.report.policy else None
     commands = Commands(clock, CommandIds(memory))
@@ -117,7 +128,7 @@ def unit(config: UnitConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memor
         ),
         outbox,
         clock,
-        OpenInterval(config.run.directory / config.unit.id / "interval"),
+        OpenInterval(config.run.directory / config.unit.id / "interval", at=at),
         policy=policy,
         health=health,
         appended=uplink.wake,

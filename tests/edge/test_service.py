@@ -186,7 +186,7 @@ def test_a_wrong_configuration_exits_78_with_every_problem_on_stderr() -> None:
         import sys
         from edge.service import exit_code
         from settings import ConfigError, Problem
-        def main(argv):
+        def main():
             raise ConfigError("unit.toml", [Problem(key="unit.id", value=None, wanted="a name")])
         sys.exit(exit_code(main))
     """)

@@ -97,6 +97,38 @@ def test_what_a_refused_append_has_committed_after_all_is_not_appended_again(pat
     interval.close()
 
 
+def test_killed_before_it_knows_what_became_of_an_append_the_fixes_after_it_stay(path: Path) -> None:
+    before = opened_at(path, 5)
+    for n in range(2):
+        before.add(waiting(n))
+    before.offered(2)
+    before.add(waiting(2))
+    before.close()
+    twice = OpenInterval(path)  # killed once more before the outbox could be asked
+    twice.add(waiting(3))
+    twice.close()
+    content = path.read_bytes()
+    refused = opened_at(path, 5)
+    assert refused.waiting == [waiting(n) for n in range(4)] and refused.number == 6
+    refused.close()
+    path.write_bytes(content)
+    committed = opened_at(path, 6)
+    assert committed.waiting == [waiting(2), waiting(3)] and committed.number == 7
+    committed.close()
+
+
+def test_an_append_that_was_tried_again_with_more_fixes_took_the_last_count(path: Path) -> None:
+    before = opened_at(path, 5)
+    for n in range(4):
+        before.add(waiting(n))
+        before.offered(n + 1)
+    before.add(waiting(4))
+    before.close()
+    after = opened_at(path, 6)
+    assert after.waiting == [waiting(4)]
+    after.close()
+
+
 def test_what_was_never_given_a_number_is_never_taken_for_appended(path: Path) -> None:
     """The outbox could not be opened at the start, and the process was killed before it could."""
     first = OpenInterval(path)
@@ -131,6 +163,7 @@ def test_a_torn_or_damaged_file_gives_a_prefix(
     opened = opened_at(path, 0)
     for each in whole:
         opened.add(each)
+        opened.offered(1)
     opened.close()
     content = bytearray(path.read_bytes()[:cut])
     if damaged is not None and damaged < len(content):

@@ -1,7 +1,9 @@
 """Fixes become records: thinned to the tolerance, dated or not, and kept while the outbox takes nothing."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from errno import EIO
 from itertools import islice
 from pathlib import Path
 
@@ -38,15 +40,46 @@ class FullDisk(Disk):
         return super().connect(path)
 
 
+class DyingDisk(FullDisk):
+    """Its next COMMIT of a track arrives, an error is said all the same, and then nothing can be opened."""
+
+    def connect(self, path: Path) -> sqlite3.Connection:
+        if self.full:
+            raise OSError(EIO, "Input/output error")
+        disk = self
+
+        class Dying(sqlite3.Connection):
+            track = False
+
+            def execute(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:  # type: ignore[override]
+                done = super().execute(sql, parameters)
+                if sql.startswith("INSERT INTO rows"):
+                    self.track = parameters[2] == KIND_TRACK
+                if sql == "COMMIT" and self.track:
+                    disk.full = True
+                    error = sqlite3.OperationalError("disk I/O error")
+                    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                    raise error
+                return done
+
+        return sqlite3.connect(path, isolation_level=None, factory=Dying)
+
+
 class Box:
     """A recorder over a real outbox, with a clock that the test moves."""
 
     def __init__(
-        self, folder: Path, *, policy: bool = False, tolerance_m: float = 0.0, quantum: str = "lossless"
+        self,
+        folder: Path,
+        *,
+        policy: bool = False,
+        tolerance_m: float = 0.0,
+        quantum: str = "lossless",
+        disk: FullDisk | None = None,
     ) -> None:
         self.folder = folder
         self.now_s = 1000.0
-        self.disk = FullDisk()
+        self.disk = disk or FullDisk()
         self.appended = 0
         self.clock = Clock(
             boot_id=7, monotonic_s=lambda: self.now_s, boottime_ns=lambda: int(self.now_s * 1e9),
@@ -174,6 +207,22 @@ def test_while_the_outbox_takes_nothing_fixes_wait_and_then_all_arrive(tmp_path:
     assert stored == [fix.utc_ms for fix in fixes(25)]
     assert f"e{MOST_EVENTS_WAITING + 4}" in box.events()
     box.outbox.close()
+
+
+def test_killed_before_it_knows_that_a_refused_append_was_committed_the_fixes_after_it_are_kept(tmp_path: Path) -> None:
+    told = fixes(15)
+    killed = Box(tmp_path, disk=DyingDisk())
+    for fix in told:
+        killed.hear(fix)
+    assert killed.disk.full and len(killed.interval.waiting) == 15, "it was refused"
+    killed.outbox.close()  # a kill: nothing more is done with what waits
+    killed.interval.close()
+    after = Box(tmp_path)
+    after.recorder.begin()
+    after.recorder.end()
+    stored = [time_ms for body in after.bodies(KIND_TRACK) for time_ms in decode_track(body).times_ms]
+    assert stored == [fix.utc_ms for fix in told]
+    after.outbox.close()
 
 
 def test_a_stale_fix_is_declared_once_and_its_return_too(box: Box) -> None:
