@@ -24,6 +24,7 @@ run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machi
 
 test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
 	@sh packaging/need-mosquitto.sh
+	@sh packaging/need-fuse.sh
 	@exec $(BIN)/python -m pytest
 
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
@@ -38,6 +39,7 @@ check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import cont
 
 torture: $(VENV)/.dev ## Break a running city in every way we know, and account for every fix (MINUTES=30, SCENARIOS=..., SEED=...)
 	@sh packaging/need-mosquitto.sh
+	@sh packaging/need-fuse.sh
 	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
