@@ -4,9 +4,8 @@
         child.start()
         died_mono_s = card.power_cut(luck, [child.pid])
 
-Made for what `edge.sim.durable` says, in a process of its own. It is not an SD card: a real one may lose what was
-synced long ago when power goes while it erases a block, and lies about its flush; it is only never kinder than a sound
-card under a sound file system.
+Its rules are those of `durable` and `durable_names`, its process is its own. It is not an SD card: a real one may lose
+what was synced long ago when power goes while it erases a block, and some say they have written what they have not.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Final, Self
 
-from edge.sim.durable import Image
+from edge.sim.durable_names import Image
 
 END_WITHIN_S: Final = 10.0
 
@@ -171,7 +170,9 @@ class SimulatedCard:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "edge.sim.card_server", str(self.directory), str(theirs.fileno())]
-            self._server = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            self._server = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            )
         self._connection = Connection(ours.detach())
         self._connection.send((image, self._volatile))
         try:

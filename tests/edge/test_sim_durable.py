@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edge.sim.durable import MOST_PENDING, SECTOR_BYTES, Directory, File, Image, Tree
+from edge.sim.durable import MOST_PENDING, SECTOR_BYTES, File
+from edge.sim.durable_names import Directory, Image, Tree
 
 CUTS = 12  # lives tried of each state
 names = st.sampled_from(["/a", "/b", "/d/a", "/d/b"])
