@@ -5,17 +5,20 @@ The box is a real process and its file system a real mount (edge/sim/card.py say
 
 from __future__ import annotations
 
+import copy
+import shutil
 import signal
 import sqlite3
 import time
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from edge.outbox import POINTS
 from edge.sim.card import SimulatedCard
-from tests.edge.outbox_ledger import rows
+from tests.edge.outbox_ledger import Key, rows
 from tests.edge.test_outbox_killed import Told, balance, damage, run_until_killed, start
 from tests.edge.test_outbox_schema import write_prototype
 
@@ -50,6 +53,10 @@ def commits_then_cut(card: SimulatedCard, synchronous: str, seed: int) -> tuple[
         connection.close()
     assert -1 not in found, "what was not committed is not there"
     return len(set(range(count)) - found), not sound
+
+
+def held(path: Path) -> set[Key]:
+    return {(row.outbox_id, row.seq) for row in rows(path)}
 
 
 @pytest.mark.parametrize("synchronous", ["FULL", "NORMAL", "OFF"])
@@ -93,16 +100,23 @@ def test_power_cut_at_a_point_of_every_day_nothing_is_lost(card: SimulatedCard, 
 
 @pytest.mark.parametrize("point", [p for p in POINTS if p.startswith("salvage")])
 def test_power_cut_in_salvage_it_is_done_again_and_nothing_is_lost_unnamed(card: SimulatedCard, point: str) -> None:
-    for seed in range(3):
-        path, told = card.directory / str(seed) / "outbox.db", Told()
-        path.parent.mkdir()
-        run_until_killed(path, told, 1, "append:committed", 300)
-        card.sync()
-        damage(path, seed=seed)
+    made = card.directory / "made" / "outbox.db"
+    made.parent.mkdir()
+    before = Told()
+    run_until_killed(made, before, 1, "append:committed", 500)
+    damage(made, seed=1)
+    calm = card.directory / "calm" / "outbox.db"
+    shutil.copytree(made.parent, calm.parent)
+    balance(calm, before)
+    readable = {key for key in held(calm) if key in before.accepted}
+    for seed in range(4):
+        path, told = card.directory / str(seed) / "outbox.db", copy.deepcopy(before)
+        shutil.copytree(made.parent, path.parent)
         card.sync()
         assert run_until_killed(path, told, 2, point, 1)
         card.power_cut(Random(seed))
         balance(path, told)
+        assert readable <= held(path), "a power cut costs salvage no row"
 
 
 @pytest.mark.parametrize("point", [p for p in POINTS if p.startswith("upgrade")])
