@@ -41,6 +41,8 @@ def fault_of(error: sqlite3.Error | OSError) -> str:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the log's index could not grow
         return FULL
+    if code == sqlite3.SQLITE_IOERR_SHORT_READ:  # a file that has lost its end: reading again brings nothing back
+        return CORRUPT_FILE
     return _BY_CODE.get(code & 0xFF, CORRUPT_FILE)
 
 
