@@ -48,6 +48,7 @@ class Writer:
     ) -> None:
         self.file: Final = OutboxFile(path, limit_bytes=limit_bytes, disk=disk, at=at)
         self.state: State | None = None
+        self._memory: State | None = None  # the last state, kept while the file is closed after an error
         self._clock = clock
         self._disk = disk
         self._requests = requests
@@ -108,8 +109,10 @@ class Writer:
             self.state = None
         connection = self.file.open()
         state = load_state(connection)
+        if self._memory is not None and state.last_id < self._memory.last_id:
+            raise sqlite3.DatabaseError("the newest rows are gone: the log has lost its end")
         self._identity.register(connection, state, self.stamp())
-        self.state = state
+        self.state = self._memory = state
         return state
 
     def close(self) -> None:
@@ -248,8 +251,7 @@ class Writer:
             self._transact("settle", lambda batch: batch.give_up(worn, CORRUPT), ride=False)
 
     def _salvage(self) -> None:
-        memory = self.state
-        witness = Witness(memory, read_copy(self.file.ids_copy))
+        witness = Witness(self._memory, read_copy(self.file.ids_copy))
         remains = Remains(self.file.path)
         stamp = self.stamp()
         try:
@@ -258,4 +260,4 @@ class Writer:
             )
         finally:
             remains.close()
-        self.state = None
+        self.state = self._memory = None

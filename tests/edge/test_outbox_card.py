@@ -159,6 +159,18 @@ def test_a_log_that_lost_its_end_under_the_running_box_is_named_or_held(unit: Un
     unit.balance()
 
 
+def test_what_vanished_while_the_card_refused_is_named(unit: Unit) -> None:
+    unit.card.fail_writes()
+    unit.card.fail_reads("outbox.db")
+    assert unit.live(1) == 0
+    unit.reader.close()
+    unit.card.truncate(LOG, 2_000)
+    unit.card.mend()
+    assert unit.live(5) == 5
+    assert gone(unit.path)["corrupt"]
+    unit.balance()
+
+
 @pytest.mark.parametrize("names", [("outbox.db",), (LOG,), ("outbox.db", LOG), ("outbox.db", LOG, "outbox.db-shm")])
 def test_files_deleted_while_open_are_written_again_and_survive_a_power_cut(unit: Unit, names: tuple[str, ...]) -> None:
     for name in names:
