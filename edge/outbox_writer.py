@@ -14,7 +14,7 @@ from edge.clock import Clock
 from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox_batch import Batch, Stamp, State, load_state, transaction
-from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, fault_of, refusal
+from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, UNREADABLE, fault_of, refusal
 from edge.outbox_file import OutboxFile
 from edge.outbox_identity import Identity
 from edge.outbox_ids import read_copy
@@ -60,6 +60,7 @@ class Writer:
             FULL: (self._settle_alone, *(self._shed,) * SHEDS),
             CORRUPT_FILE: (self._salvage,),
             IO_ERROR: (self._reopen,),
+            UNREADABLE: (self._reopen, self._salvage),  # a bad sector stays bad: waiting for it would be for ever
             READ_ONLY: (self._reopen,),
             BUSY: (),
         }

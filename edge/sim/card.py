@@ -29,6 +29,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Final, Self
 
+from edge.sim.durable import SECTOR_BYTES
 from edge.sim.durable_names import Image
 
 END_WITHIN_S: Final = 10.0
@@ -109,12 +110,16 @@ class SimulatedCard:
         self._ask("read_only", False)
 
     def fail_writes(self, name: str | None = None, number: int = errno.EIO) -> None:
-        """Writing, syncing, naming fails from now on: of that file, or of all."""
+        """Writing, syncing, naming fails from now on: of that file, or of all. `number` 0: no more."""
         self._ask("fail_writes", "" if name is None else self._path(name), number)
 
-    def fail_reads(self, name: str, number: int = errno.EIO) -> None:
-        """Reading of that file fails from now on."""
-        self._ask("fail_reads", self._path(name), number)
+    def fail_reads(self, name: str | None = None, number: int = errno.EIO) -> None:
+        """Reading fails from now on: of that file, or of all. `number` 0: no more."""
+        self._ask("fail_reads", "" if name is None else self._path(name), number)
+
+    def bad_sector(self, name: str, offset: int) -> None:
+        """The sector at that offset of the file can not be read any more (EIO), under whatever name the file gets."""
+        self._ask("bad_sector", self._path(name), offset // SECTOR_BYTES)
 
     def mend(self) -> None:
         """Room, writes and reads are as on the first day. What was damaged stays so."""
@@ -144,7 +149,7 @@ class SimulatedCard:
     def wear(self) -> Wear:
         """Since the last mount, so since the last power cut."""
         written, syncs, sectors = self._ask("wear")
-        return Wear(written, syncs, sectors * 512)
+        return Wear(written, syncs, sectors * SECTOR_BYTES)
 
     # ------------------------------------------------------------------ running
 

@@ -37,6 +37,7 @@ class CardFiles(mfusepy.Operations):  # type: ignore[misc]
         self.read_only = False
         self.write_errno: dict[str, int] = {}  # by path; "" is every path
         self.read_errno: dict[str, int] = {}
+        self.bad: dict[int, set[int]] = {}  # sectors that can not be read, by file number
         self.bytes_written = self.syncs = self.sectors_synced = 0
         self._ready = ready
         self._open: dict[int, tuple[File | Directory, str]] = {}
@@ -55,12 +56,16 @@ class CardFiles(mfusepy.Operations):  # type: ignore[misc]
         if self.read_only:
             raise mfusepy.FuseOSError(errno.EROFS)
         for path in ("", *paths):
-            if path in self.write_errno:
+            if self.write_errno.get(path):
                 raise mfusepy.FuseOSError(self.write_errno[path])
 
-    def _may_read(self, path: str) -> None:
-        if path in self.read_errno:
-            raise mfusepy.FuseOSError(self.read_errno[path])
+    def _may_read(self, path: str, file: File, offset: int, size: int) -> None:
+        for name in ("", path):
+            if self.read_errno.get(name):
+                raise mfusepy.FuseOSError(self.read_errno[name])
+        asked = range(offset // SECTOR_BYTES, -(-min(offset + size, len(file.content)) // SECTOR_BYTES))
+        if not self.bad.get(file.number, set()).isdisjoint(asked):
+            raise mfusepy.FuseOSError(errno.EIO)
 
     # ------------------------------------------------------------------ mfusepy calls these
 
@@ -115,7 +120,7 @@ class CardFiles(mfusepy.Operations):  # type: ignore[misc]
     def read(self, _path: str, size: int, offset: int, info: Any) -> bytes:
         with self.turn:
             file, path = self._file(info)
-            self._may_read(path)
+            self._may_read(path, file, offset, size)
             return bytes(file.content[offset : offset + size])
 
     def write(self, _path: str, chunk: bytes, offset: int, info: Any) -> int:

@@ -56,8 +56,13 @@ class Verbs:
         with self._card.turn:
             self._card.read_errno[path] = number
 
+    def bad_sector(self, path: str, sector: int) -> None:
+        with self._card.turn:
+            self._card.bad.setdefault(self._card.tree.file(path).number, set()).add(sector)
+
     def mend(self) -> None:
         with self._card.turn:
+            self._card.bad.clear()
             self._card.write_errno.clear()
             self._card.read_errno.clear()
             self._card.read_only = False

@@ -71,9 +71,8 @@ class Unit:
             assert missing(self.path, self.accepted, self.stored) == set()
 
     def forget_pages(self) -> None:
-        connection = self.outbox._writer.file.connection
-        assert connection is not None
-        connection.execute("PRAGMA shrink_memory").fetchall()
+        if (connection := self.outbox._writer.file.connection) is not None:
+            connection.execute("PRAGMA shrink_memory").fetchall()
 
     def stop(self) -> None:
         self.reader.close()
@@ -131,6 +130,41 @@ def test_writes_that_fail_are_refused_and_taken_again_when_it_is_mended(unit: Un
     assert set(unit.refused) <= {errno.EIO}
     unit.card.mend()
     assert unit.live(20) == 20
+    unit.balance()
+
+
+def test_reads_that_fail_for_a_while_cost_nothing(unit: Unit) -> None:
+    unit.card.fail_reads()
+    unit.outbox.suspect()
+    unit.live(20)
+    unit.forget_pages()
+    unit.outbox.suspect()
+    unit.live(20)
+    assert errno.EIO in unit.refused
+    unit.card.mend()
+    assert unit.live(20) == 20
+    assert gone(unit.path) == {}, "what can not be read today may be read tomorrow"
+    unit.balance()
+
+
+@pytest.mark.parametrize("name", ["outbox.db", LOG])
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_bad_sector_costs_its_own_rows_and_they_are_named(unit: Unit, name: str, restarted: bool) -> None:
+    """It can not be read for ever: whoever waits for it records nothing any more."""
+    if name == "outbox.db":
+        unit.outbox._writer.file.checkpoint()
+    unit.card.bad_sector(name, (unit.card.directory / name).stat().st_size // 2)
+    if restarted:
+        unit.reader.close()
+        unit.card.fail_writes()  # or closing would fold the log
+        unit.outbox.close()
+        unit.card.fail_writes(number=0)
+        unit.start()
+    with suppress(OutboxCorrupt, OutboxFull):
+        unit.reader.above(0, 10_000)
+    assert unit.live(30) == 30
+    held = {(row.outbox_id, row.seq) for row in rows(unit.path)}
+    assert len(held & unit.accepted.keys()) > len(unit.accepted) * 0.9
     unit.balance()
 
 

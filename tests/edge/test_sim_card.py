@@ -185,9 +185,26 @@ def test_input_output_errors_meet_the_file_they_are_meant_for_until_it_is_mended
     with pytest.raises(OSError) as error:
         good.write_bytes(b"")
     assert error.value.errno == errno.ENOSPC
+    card.fail_reads()
+    with pytest.raises(OSError):
+        good.read_bytes()
     card.mend()
     good.write_bytes(b"mended" + bad.read_bytes())
     assert good.read_bytes() == b"mendedbad"
+
+
+def test_a_bad_sector_can_not_be_read_and_its_neighbours_can(card: SimulatedCard) -> None:
+    path = card.directory / "f"
+    path.write_bytes(b"x" * 2_000)
+    card.bad_sector("f", 600)
+    path.rename(card.directory / "g")
+    with (card.directory / "g").open("rb", buffering=0) as file:
+        assert file.read(512) == b"x" * 512
+        for offset, size in ((600, 1), (0, 513), (1_023, 4)):
+            with pytest.raises(OSError) as error:
+                os.pread(file.fileno(), size, offset)
+            assert error.value.errno == errno.EIO
+        assert os.pread(file.fileno(), 5_000, 1_024) == b"x" * 976
 
 
 def test_damage_is_felt_under_an_open_file_and_survives_a_power_cut(card: SimulatedCard) -> None:
