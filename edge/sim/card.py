@@ -117,6 +117,13 @@ class SimulatedCard:
         """Reading fails from now on: of that file, or of all. `number` 0: no more."""
         self._ask("fail_reads", "" if name is None else self._path(name), number)
 
+    def lose_sync(self, name: str) -> None:
+        """The next fsync of that file says EIO; the kernel then forgets these bytes are not written, as Linux does.
+
+        Programs go on seeing them, and further syncs succeed; a power cut shows that they are not there.
+        """
+        self._ask("lose_sync", self._path(name))
+
     def bad_sector(self, name: str, offset: int) -> None:
         """The sector at that offset of the file can not be read any more (EIO), under whatever name the file gets."""
         self._ask("bad_sector", self._path(name), offset // SECTOR_BYTES)

@@ -37,6 +37,7 @@ class CardFiles(mfusepy.Operations):  # type: ignore[misc]
         self.read_only = False
         self.write_errno: dict[str, int] = {}  # by path; "" is every path
         self.read_errno: dict[str, int] = {}
+        self.losing: set[str] = set()  # paths whose next fsync fails for good
         self.bad: dict[int, set[int]] = {}  # sectors that can not be read, by file number
         self.bytes_written = self.syncs = self.sectors_synced = 0
         self._ready = ready
@@ -161,6 +162,10 @@ class CardFiles(mfusepy.Operations):  # type: ignore[misc]
             file, path = self._file(info)
             if file.pending:
                 self._may_change(path)
+            if path in self.losing:
+                self.losing.remove(path)
+                file.lose()
+                raise mfusepy.FuseOSError(errno.EIO)
             self.syncs += 1
             self.sectors_synced += file.sync()
             return 0

@@ -56,6 +56,10 @@ class Verbs:
         with self._card.turn:
             self._card.read_errno[path] = number
 
+    def lose_sync(self, path: str) -> None:
+        with self._card.turn:
+            self._card.losing.add(path)
+
     def bad_sector(self, path: str, sector: int) -> None:
         with self._card.turn:
             self._card.bad.setdefault(self._card.tree.file(path).number, set()).add(sector)
@@ -63,6 +67,7 @@ class Verbs:
     def mend(self) -> None:
         with self._card.turn:
             self._card.bad.clear()
+            self._card.losing.clear()
             self._card.write_errno.clear()
             self._card.read_errno.clear()
             self._card.read_only = False

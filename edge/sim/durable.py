@@ -69,6 +69,10 @@ class File:
         self._pending.clear()
         return len(sectors)
 
+    def lose(self) -> None:
+        """As an fsync that failed does (lwn.net/Articles/752063): what was pending is taken for written, and is not."""
+        self._pending.clear()
+
     def wear_out(self, content: bytes) -> None:
         """The card's own doing: from now on it holds this, whatever was written or synced."""
         self.content[:] = self._safe[:] = content

@@ -276,3 +276,19 @@ with SimulatedCard(Path(sys.argv[1])) as card:
     child.kill()
     child.wait()
     assert until_not_mounted(tmp_path)
+
+
+def test_a_sync_that_fails_is_not_made_up_for_by_the_next(card: SimulatedCard) -> None:
+    path = card.directory / "f"
+    path.write_bytes(b"old")
+    card.sync()
+    with path.open("r+b", buffering=0) as file:
+        card.lose_sync("f")
+        file.write(b"new")
+        with pytest.raises(OSError) as error:
+            os.fsync(file.fileno())
+        assert error.value.errno == errno.EIO
+        os.fsync(file.fileno())
+    assert path.read_bytes() == b"new"
+    card.power_cut(Random(1))
+    assert path.read_bytes() == b"old"
