@@ -11,6 +11,7 @@ from edge.errors import OutboxCorrupt, OutboxFull
 FULL: Final = "full"
 READ_ONLY: Final = "read_only"
 IO_ERROR: Final = "io_error"
+UNREADABLE: Final = "unreadable"
 BUSY: Final = "busy"
 CORRUPT_FILE: Final = "corrupt"
 
@@ -29,7 +30,13 @@ _BY_CODE: Final = {
     sqlite3.SQLITE_LOCKED: BUSY,
 }
 _BY_ERRNO: Final = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY, errno.EWOULDBLOCK: BUSY}
-_ERRNO: Final = {FULL: errno.ENOSPC, READ_ONLY: errno.EROFS, IO_ERROR: errno.EIO, BUSY: errno.EBUSY}
+_ERRNO: Final = {
+    FULL: errno.ENOSPC,
+    READ_ONLY: errno.EROFS,
+    IO_ERROR: errno.EIO,
+    UNREADABLE: errno.EIO,
+    BUSY: errno.EBUSY,
+}
 
 
 def fault_of(error: sqlite3.Error | OSError) -> str:
@@ -41,6 +48,10 @@ def fault_of(error: sqlite3.Error | OSError) -> str:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the log's index could not grow
         return FULL
+    if code == sqlite3.SQLITE_IOERR_SHORT_READ:  # a file that has lost its end: reading again brings nothing back
+        return CORRUPT_FILE
+    if code in (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS):  # the latter is how it reads an EIO
+        return UNREADABLE
     return _BY_CODE.get(code & 0xFF, CORRUPT_FILE)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from edge.disk import BUSY_TIMEOUT_S, inode
-from edge.outbox_faults import BUSY, CORRUPT_FILE, fault_of, refusal
+from edge.outbox_faults import BUSY, CORRUPT_FILE, UNREADABLE, fault_of, refusal
 from edge.outbox_ids import OutboxIds
 from edge.outbox_schema import CACHE_KIB, WAITING_BYTES, WAITING_ROWS
 from wire.encode import check
@@ -154,7 +154,7 @@ class OutboxReader:
             if not self._replaced():  # else look at the new one
                 break
         fault = fault_of(last)
-        if fault == CORRUPT_FILE:
+        if fault in (CORRUPT_FILE, UNREADABLE):
             self._on_corrupt()
         raise refusal(fault, last) from last
 

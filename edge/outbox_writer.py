@@ -14,7 +14,7 @@ from edge.clock import Clock
 from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox_batch import Batch, Stamp, State, load_state, transaction
-from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, fault_of, refusal
+from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, UNREADABLE, fault_of, refusal
 from edge.outbox_file import OutboxFile
 from edge.outbox_identity import Identity
 from edge.outbox_ids import read_copy
@@ -48,6 +48,7 @@ class Writer:
     ) -> None:
         self.file: Final = OutboxFile(path, limit_bytes=limit_bytes, disk=disk, at=at)
         self.state: State | None = None
+        self._memory: State | None = None  # the last state, kept while the file is closed after an error
         self._clock = clock
         self._disk = disk
         self._requests = requests
@@ -59,6 +60,7 @@ class Writer:
             FULL: (self._settle_alone, *(self._shed,) * SHEDS),
             CORRUPT_FILE: (self._salvage,),
             IO_ERROR: (self._reopen,),
+            UNREADABLE: (self._reopen, self._salvage),  # a bad sector stays bad: waiting for it would be for ever
             READ_ONLY: (self._reopen,),
             BUSY: (),
         }
@@ -108,8 +110,10 @@ class Writer:
             self.state = None
         connection = self.file.open()
         state = load_state(connection)
+        if self._memory is not None and state.last_id < self._memory.last_id:
+            raise sqlite3.DatabaseError("the newest rows are gone: the log has lost its end")
         self._identity.register(connection, state, self.stamp())
-        self.state = state
+        self.state = self._memory = state
         return state
 
     def close(self) -> None:
@@ -248,8 +252,7 @@ class Writer:
             self._transact("settle", lambda batch: batch.give_up(worn, CORRUPT), ride=False)
 
     def _salvage(self) -> None:
-        memory = self.state
-        witness = Witness(memory, read_copy(self.file.ids_copy))
+        witness = Witness(self._memory, read_copy(self.file.ids_copy))
         remains = Remains(self.file.path)
         stamp = self.stamp()
         try:
@@ -258,4 +261,4 @@ class Writer:
             )
         finally:
             remains.close()
-        self.state = None
+        self.state = self._memory = None

@@ -27,6 +27,7 @@ _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _INT_SIZES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _ROWS_COLUMNS: Final = 6  # id (stored as NULL), cls, kind, crc, at_s, body
+_SAMPLES: Final = 32  # of a file that may be unreadable
 _MAX_PAGES: Final = 1 << 24  # 16 GB: a frame that names a page beyond is damage
 _MAX_BODY_BYTES: Final = 16 << 20  # beyond any snapshot: an overflow chain that claims more is damage
 
@@ -57,11 +58,17 @@ class Remains:
     """The pages of a damaged file and of its write-ahead log, the newest copy of each first; close it."""
 
     def __init__(self, path: Path) -> None:
+        """OSError when nothing at all can be read: that is not damage, the card is away and may be back tomorrow."""
         wal = beside(path, "-wal")
         self._database = _open(path)
         self._wal = _open(wal)
+        try:
+            _expect_anything((self._database, size_bytes(path)), (self._wal, size_bytes(wal)))
+        except OSError:
+            self.close()
+            raise
         self._pages = -(-size_bytes(path) // PAGE_BYTES)
-        self._frames = list(_frames(self._wal))
+        self._frames = list(_frames(self._wal, size_bytes(wal)))
         self._newest = dict(self._frames)  # page number -> offset in the log; a later frame overrides
 
     def close(self) -> None:
@@ -120,9 +127,23 @@ class _Payload:
 
 
 def _open(path: Path) -> int | None:
-    with suppress(OSError):
+    with suppress(FileNotFoundError):
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     return None
+
+
+def _expect_anything(*files: tuple[int | None, int]) -> None:
+    """One page that can be read is enough; else the OSError. A sample, as each failure may take the card seconds."""
+    refused: OSError | None = None
+    for handle, size in files:
+        for offset in range(0, size if handle is not None else 0, max(PAGE_BYTES, size // _SAMPLES)):
+            try:
+                os.pread(handle or 0, 1, offset)
+                return
+            except OSError as error:
+                refused = error
+    if refused is not None:
+        raise refused
 
 
 def _read(handle: int | None, offset: int, size: int = PAGE_BYTES) -> bytes:
@@ -134,15 +155,14 @@ def _read(handle: int | None, offset: int, size: int = PAGE_BYTES) -> bytes:
     return b""
 
 
-def _frames(wal: int | None) -> Iterator[tuple[int, int]]:
+def _frames(wal: int | None, size: int) -> Iterator[tuple[int, int]]:
     """(page number, offset of the page) of every frame of the log's present generation, in the order written."""
     salts = _read(wal, 16, 8)
-    offset = _WAL_HEADER
-    while len(header := _read(wal, offset, _FRAME_HEADER)) == _FRAME_HEADER:
+    for offset in range(_WAL_HEADER, size, _FRAME_HEADER + PAGE_BYTES):
+        header = _read(wal, offset, _FRAME_HEADER)  # one that can not be read costs its own page only
         number = int.from_bytes(header[:4], "big")
-        if header[8:16] == salts and 0 < number <= _MAX_PAGES:
+        if len(header) == _FRAME_HEADER and header[8:16] == salts and 0 < number <= _MAX_PAGES:
             yield number, offset + _FRAME_HEADER
-        offset += _FRAME_HEADER + PAGE_BYTES
 
 
 def _cells(page: bytes) -> Iterator[tuple[int, _Payload]]:
