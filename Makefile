@@ -8,9 +8,10 @@ SPEED  ?= 1
 PORT   ?= 8883
 LOG    ?=
 MINUTES ?= 30
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check torture bench clean
+.PHONY: help run test check torture bench fuzz clean
 
 help: ## Show this help
 	@echo "pantau: make TARGET"
@@ -28,7 +29,7 @@ test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKIL
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy wire settings edge broker provisioning stage torture pantau bench
+	$(BIN)/mypy wire settings edge broker provisioning stage torture pantau bench fuzz
 	@test -d build/micropython-stubs || $(BIN)/pip install --quiet --target build/micropython-stubs micropython-rp2-rpi-pico-w-stubs
 	$(BIN)/pyright -p packaging/micropython
 	$(BIN)/lint-imports --no-cache
@@ -41,6 +42,9 @@ torture: $(VENV)/.dev ## Break a running city in every way we know, and account 
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
 	@exec $(BIN)/python -m bench $(NAME)
+
+fuzz: $(VENV)/.fuzz ## Coverage-guided fuzzing of every parser that faces the outside (SECONDS=60, TARGETS=..., SEED=...)
+	@exec $(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove the virtual environment and what make run left
 	rm -rf $(VENV) .pantau
