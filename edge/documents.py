@@ -30,6 +30,9 @@ _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
+# A worn bit may leave sound JSON that is no object, which TinyDB would stumble over at every start.
+_NO_DOCUMENT: Final = "CASE WHEN json_valid(body) THEN json_type(body) != 'object' ELSE TRUE END"
+
 
 class DocumentStorage(Storage):
     """The SQLite file; TinyDB calls `read` and `write` only to drop tables."""
@@ -43,11 +46,20 @@ class DocumentStorage(Storage):
             self.connection.executescript(_SCHEMA)
             if (found := self.connection.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
                 raise sqlite3.DatabaseError(str(found))
-            if self.connection.execute("SELECT 1 FROM documents WHERE NOT json_valid(body)").fetchone():
-                raise sqlite3.DatabaseError("a document that is no JSON")
+            for (body,) in self.connection.execute(f"SELECT CAST(body AS BLOB) FROM documents WHERE {_NO_DOCUMENT}"):
+                raise sqlite3.DatabaseError(f"a document that is none: {body[:40]!r}")
+            self._check_text()
         except BaseException:
             self.connection.close()
             raise
+
+    def _check_text(self) -> None:
+        """SQLite takes any bytes for text; Python would refuse them at each read, as if the disk did not answer."""
+        for (body,) in self.connection.execute("SELECT CAST(body AS BLOB) FROM documents"):
+            try:
+                body.decode()
+            except UnicodeDecodeError as error:
+                raise sqlite3.DatabaseError(str(error)) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -42,6 +43,7 @@ def minimised(data: bytes, same: Callable[[bytes], bool], within_s: float = WITH
 
 def main(argv: list[str]) -> int:
     """Print the finding's signature as JSON, null when the input alone does not fail (then nothing is written)."""
+    logging.disable()
     name, file, out = argv
     hold, data = target(name).hold, Path(file).read_bytes()
     error = fails_with(hold, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from random import Random
@@ -59,6 +60,7 @@ def main(argv: list[str]) -> None:
         from fuzz.targets import target
 
         chosen = target(name)
+    logging.disable()  # damage is said loudly, thousands of times here
     atheris.Setup([sys.argv[0], *options], apart_from(chosen.hold, known), custom_mutator=mutator(chosen))
     atheris.Fuzz()
 

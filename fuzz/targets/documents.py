@@ -86,5 +86,6 @@ def seeds() -> Mapping[str, bytes]:
         "today": b'{"name": "today", "value": [null, [0, 0, 0], 7, [5, 5, 5]]}',
         "floor": b'{"name": "floor_utc_ms", "value": 1}',
         "commands": b'{"name": "command_ids", "value": ["c"]}',
+        "no-text": b'{"name": "session", "value": "\xff"}',
         "boot": b'{"name": "last_boot", "value": [7, "running"]}',
     }

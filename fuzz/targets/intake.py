@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from random import Random
 
@@ -23,8 +22,6 @@ UNITS = ("amb-1", "amb-2")
 # The byte before each part: which unit, which lane, a whole payload or the body of one row, and that row's kind.
 SECOND_UNIT, BULK, PAYLOAD = 1, 2, 4
 KIND_SHIFT = 3
-
-logging.getLogger("broker").setLevel(logging.CRITICAL)
 
 
 def hold(data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +19,6 @@ from wire.ranges import Ranges
 
 MAX_BYTES = 256
 LIMIT_BYTES = 16 << 20
-
-logging.getLogger("edge").setLevel(logging.CRITICAL)  # damage is said loudly, thousands of times here
 
 
 def hold(data: bytes) -> None:
