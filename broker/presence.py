@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 import orjson
 
@@ -76,8 +76,13 @@ def parse_birth(payload: bytes) -> Birth:
         online=said["online"],
         session=session,
         outbox_id=_whole(said.get("outbox_id")),
-        firmware=firmware[:_LONGEST_FIRMWARE] if isinstance(firmware, str) else None,
+        firmware=firmware[:_LONGEST_FIRMWARE] if _is_text(firmware) else None,
     )
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it can be written to a file and shown: JSON can name half a character, which UTF-8 cannot say."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _whole(value: object) -> int | None:
