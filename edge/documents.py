@@ -21,6 +21,7 @@ from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
 from edge.disk import BUSY_TIMEOUT_S, beside
+from edge.outbox_faults import CORRUPT_FILE, fault_of
 
 _log = logging.getLogger(__name__)
 
@@ -262,9 +263,9 @@ def open_documents(path: Path) -> Documents:
     """The documents in `path`, made when absent; a damaged file is set aside as .corrupt-N and an empty one begun."""
     try:
         return Documents(path)
-    except sqlite3.OperationalError:
-        raise  # busy, full, read-only: the file may be sound
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if fault_of(error) != CORRUPT_FILE:
+            raise  # busy, full, read-only: the file may be sound
         number = 1
         while (aside := beside(path, f".corrupt-{number}")).exists():
             number += 1

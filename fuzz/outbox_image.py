@@ -28,9 +28,9 @@ def patches(data: bytes) -> Iterator[tuple[int, int]]:
         yield int.from_bytes(data[at : at + 3], "big"), data[at + 3]
 
 
-def damaged(path: Path, data: bytes) -> None:
-    """The image at `path` with these patches."""
-    content = bytearray(image())
+def damaged(path: Path, data: bytes, sound: bytes | None = None) -> None:
+    """A sound file (the image when none is given) at `path` with these patches."""
+    content = bytearray(image() if sound is None else sound)
     for offset, byte in patches(data):
         content[offset % len(content)] = byte
     path.write_bytes(content)

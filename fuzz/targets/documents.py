@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from edge.clock import BUILT_UTC_MS, YEARS_20_MS, Clock
@@ -15,17 +16,22 @@ from edge.memory import Memory
 from edge.today import Today, Traffic
 from fuzz.box import StillClock
 from fuzz.forms import json_changed, lines_changed
+from fuzz.outbox_image import damaged
 from fuzz.scratch import scratch
 
 MAX_BYTES = 1024
 form = lines_changed(json_changed)
+PATCHED = 1  # a first byte: what follows damages the bytes of a sound file
 BETWEEN = b"\n"  # documents, in the table that Memory keeps
 
 
 def hold(data: bytes) -> None:
-    """Each line is a document's body as it may lie in the file; then everything a gps_unit recalls at its start."""
+    """Documents' bodies as they may lie in the file, or patches of a sound file; then all that a start recalls."""
     path = scratch("documents") / "documents.db"
-    _write(path, data.split(BETWEEN))
+    if data[:1] == bytes([PATCHED]):
+        damaged(path, data[1:], _image())
+    else:
+        _write(path, data.split(BETWEEN))
     memory = Memory(path)
     clock = wiring_clock(memory)
     assert BUILT_UTC_MS <= clock.floor_utc_ms <= BUILT_UTC_MS + YEARS_20_MS
@@ -68,6 +74,14 @@ def _write(path: Path, bodies: list[bytes]) -> None:
     connection.close()
 
 
+@cache
+def _image() -> bytes:
+    """The file of a box that has been running for a while."""
+    path = scratch("documents-image") / "documents.db"
+    _write(path, seeds()["all"].split(BETWEEN))
+    return path.read_bytes()
+
+
 def seeds() -> Mapping[str, bytes]:
     """What a box remembers."""
     return {
@@ -81,6 +95,8 @@ def seeds() -> Mapping[str, bytes]:
                 b'{"name": "command_ids", "value": ["abc", "def"]}',
             ]
         ),
+        "sound-file": bytes([PATCHED]),
+        "damaged-file": bytes([PATCHED]) + b"\x00\x00\x64\xff\x00\x08\x70\x00",
         "session": b'{"name": "session", "value": 5}',
         "line": b'{"name": "line", "value": [4800, "7E1"]}',
         "today": b'{"name": "today", "value": [null, [0, 0, 0], 7, [5, 5, 5]]}',
