@@ -6,7 +6,7 @@ Each takes an input and a random source and gives another input; ValueError when
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -17,6 +17,23 @@ Mutation = Callable[[bytes, Random], bytes]
 
 NUMBERS: Final = (0, 1, 2, 127, 128, 255, 4096, 1 << 31, (1 << 32) - 1, 1 << 53, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 TEXTS: Final = ("", "\ud800", "\0", "é", "\u2028", "x" * 300, "0", "1795000000000", "NaN", "8N1", "unassigned")
+# Of NMEA 0183: claims, times, positions, dates, figures; and what none is.
+FIELDS: Final = (
+    b"A V N E S W M D 0 1 6 9 -1 00 . 999999.9 99.99 0.0000001 1e9 235960.999 000000 0000.0000 00000.0000 0000.000001 "
+    b"8960.0000 17959.9999 010170 311299 060180 31 9999 2026 1970 1 99999999999"
+).split(b" ")
+# Of assignments: names, instants.
+CELLS: Final = (
+    b'z|ambulance-1|unassigned-a|bridge-1|-| |"|"""|\r|\0|20261123|2026-W01-1|2026-11-23T12:00:00Z|0001-01-01|'
+    b"9999-12-31|2026-11-23T12:00:00.0005Z|0001-01-01T00:00:00+23:59|9999-12-31T23:59:59.999999-23:59"
+).split(b"|")
+# Of TOML: every type, texts that break a line or a path, numbers and lists beyond reason.
+SETTINGS: Final = (
+    *b'0|-1|1.5|nan|inf|true|[]|[1]|{}|[[]]|1e400|0o7|07:32:00|1979-05-27|1979-05-27T07:32:00Z|"none"|"/"'.split(b"|"),
+    *rb'""|"a\u0000b"|"a\nb"|"a b"|"city-"|"bridge-"|"bridge-x y"|"sqlite:///\u0000"|"../x"'.split(b"|"),
+    *b'[{name = 5, agencies = []}]|[{name = "city-a", agencies = [1]}]|[{name = [], agencies = "*"}]'.split(b"|"),
+    *(b"0x" + b"f" * 4000, b"[" * 2000, b"9" * 4000, b'"' + b"x" * 300 + b'"'),
+)
 _LITTLE: Final = 0.3  # the share of numbers that only move a little
 
 
@@ -39,6 +56,22 @@ def lines_changed(change: Mutation) -> Mutation:
         if random.random() < 0.1:
             lines.insert(at, random.choice(lines))
         return b"\n".join(lines)
+
+    return changed
+
+
+def parts_changed(separator: bytes, words: Sequence[bytes]) -> Mutation:
+    """One of the parts that a separator leaves: a word in its place, another part, or nothing; of a line, a cell."""
+
+    def changed(data: bytes, random: Random) -> bytes:
+        parts = data.split(separator)
+        if len(parts) < 2:
+            raise ValueError("one part only")
+        at = random.randrange(len(parts))
+        parts[at] = random.choice((random.choice(words), random.choice(parts), b"", parts[at] + random.choice(words)))
+        if random.random() < 0.05:
+            parts.pop(at)
+        return separator.join(parts)
 
     return changed
 

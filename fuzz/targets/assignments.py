@@ -7,10 +7,12 @@ import io
 from collections.abc import Mapping
 
 from broker.assets import COLUMNS, Assignment, Roster, as_csv, changed_windows, load_csv
+from fuzz.forms import CELLS, lines_changed, parts_changed
 from settings import ConfigError
 from wire.topics import city, valid_unit
 
 MAX_BYTES = 4096
+form = lines_changed(parts_changed(b",", CELLS))
 FIELD_LIMIT = 1000  # csv's own limit is 131,072 letters: a stray quote in a city's file reaches it, 4 kB do not
 
 

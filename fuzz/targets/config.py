@@ -11,11 +11,13 @@ from broker.acl import render_acl
 from broker.config import CentreConfig, load_centre
 from broker.mosquitto.configuration import render_configuration
 from edge.config import UnitConfig, load_unit
+from fuzz.forms import SETTINGS, lines_changed, parts_changed
 from fuzz.scratch import scratch
 from settings import ConfigError
 from wire.topics import valid_name, valid_unit
 
 MAX_BYTES = 8192
+form = lines_changed(parts_changed(b" = ", SETTINGS))
 Config = TypeVar("Config")
 PEM = ("ca.pem", "b.pem", "b.key", "bridge-1.pem", "bridge-1.key", "bridge-1-receipts.pem")
 MORE_PEM = ("bridge-1-receipts.key", "bridge-publisher.pem", "bridge-publisher.key")

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from edge.gps_unit.fix import to_columns
 from edge.gps_unit.motion import Policy
 from fuzz.claims import MENDED, with_checksums
+from fuzz.forms import FIELDS, behind, lines_changed, parts_changed
 from fuzz.targets import serial
 from pantau.decode import decoded
 from pantau.rows import NAMES, csv_row, json_row
 
 MAX_BYTES = 2000
+form = behind(1, lines_changed(parts_changed(b",", FIELDS)))
 
 
 def hold(data: bytes) -> None:

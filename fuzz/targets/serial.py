@@ -12,9 +12,11 @@ from edge.gps_unit.nmea import LONGEST_SENTENCE, Framer, Sentence
 from edge.sim.nmea import Observation, say, sentence
 from fuzz.box import Shelved, StillClock, recorder
 from fuzz.claims import MENDED, check_place, with_checksums
+from fuzz.forms import FIELDS, behind, lines_changed, parts_changed
 from fuzz.scratch import scratch
 
 MAX_BYTES = 1500  # about three seconds of a talkative receiver
+form = behind(1, lines_changed(parts_changed(b",", FIELDS)))
 
 
 def hold(data: bytes) -> None:
