@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.outbox import Outbox, OutboxReader
-from edge.outbox_reader import StoredRow
-from edge.outbox_schema import outbox_check
+from edge.outbox_reader import OutboxReader, StoredRow
 from edge.own_link import OwnLink
 from edge.tls import Identity
 from edge.uplink import Uplink, UplinkOptions
-from fuzz.box import NOWHERE, StillClock
+from fuzz.box import NOWHERE
+from fuzz.images import outbox_image
 from fuzz.scratch import scratch
-from wire.kinds import CLASS_ALARM, CLASS_TRACK, KIND_TRACK
 from wire.ranges import Ranges
 
 UNIT = "amb-017"
-OLD_ID, NEW_ID = 0x0B0C50, 0xB0C50001  # fixed: a kept input must name them again
-ROWS_OF_EACH = 6
 
 
 @dataclass(slots=True)
@@ -49,19 +44,7 @@ class Asked:
 def outbox_file() -> Path:
     """Twelve rows of two outboxes, under the same names each time."""
     path = scratch("uplink") / "outbox.db"
-    clock = StillClock()
-    outbox = Outbox(path, limit_bytes=16 << 20, clock=clock)
-    for number in range(2 * ROWS_OF_EACH):
-        if number == ROWS_OF_EACH:
-            outbox.open_new_outbox()
-            outbox.settle()
-        outbox.append(b"row %d" % number, kind=KIND_TRACK, cls=CLASS_ALARM if number % 5 == 0 else CLASS_TRACK)
-    outbox.close()
-    with sqlite3.connect(path) as connection:
-        for first_id, outbox_id in ((1, OLD_ID), (1 + ROWS_OF_EACH, NEW_ID)):
-            values = outbox_id, outbox_check(first_id, outbox_id), first_id
-            connection.execute("UPDATE outboxes SET outbox_id = ?, crc = ? WHERE first_id = ?", values)
-    connection.close()
+    path.write_bytes(outbox_image())
     return path
 
 

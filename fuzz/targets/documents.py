@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from edge.clock import BUILT_UTC_MS, YEARS_20_MS, Clock
 from edge.commands import Commands
-from edge.documents import open_documents
 from edge.gps_unit import wiring
 from edge.gps_unit.receiver import Line, Scan, _settings, lines_to_try
 from edge.memory import Memory
 from edge.today import Today, Traffic
 from fuzz.box import StillClock
 from fuzz.forms import json_changed, lines_changed
-from fuzz.outbox_image import damaged
+from fuzz.images import DOCUMENTS, damaged, documents_image, write_documents
 from fuzz.scratch import scratch
 
 MAX_BYTES = 1024
@@ -29,9 +25,9 @@ def hold(data: bytes) -> None:
     """Documents' bodies as they may lie in the file, or patches of a sound file; then all that a start recalls."""
     path = scratch("documents") / "documents.db"
     if data[:1] == bytes([PATCHED]):
-        damaged(path, data[1:], _image())
+        damaged(path, documents_image(), data[1:])
     else:
-        _write(path, data.split(BETWEEN))
+        write_documents(path, data.split(BETWEEN))
     memory = Memory(path)
     clock = wiring_clock(memory)
     assert BUILT_UTC_MS <= clock.floor_utc_ms <= BUILT_UTC_MS + YEARS_20_MS
@@ -63,38 +59,10 @@ def _check_line(line: Line | None) -> None:
     assert settings["stopbits"] in (1, 2)
 
 
-def _write(path: Path, bodies: list[bytes]) -> None:
-    open_documents(path).close()
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("INSERT INTO names VALUES ('memory')")
-        connection.executemany(
-            "INSERT INTO documents (name, doc_id, body) VALUES ('memory', ?, CAST(? AS TEXT))", enumerate(bodies, 1)
-        )
-    connection.close()
-
-
-@cache
-def _image() -> bytes:
-    """The file of a box that has been running for a while."""
-    path = scratch("documents-image") / "documents.db"
-    _write(path, seeds()["all"].split(BETWEEN))
-    return path.read_bytes()
-
-
 def seeds() -> Mapping[str, bytes]:
     """What a box remembers."""
     return {
-        "all": b"\n".join(
-            [
-                b'{"name": "session", "value": 128}',
-                b'{"name": "floor_utc_ms", "value": 1795000000000}',
-                b'{"name": "line", "value": [9600, "8N1"]}',
-                b'{"name": "last_boot", "value": [7, "clean"]}',
-                b'{"name": "today", "value": [20700, [1, 2, 3], 7, [0, 0, 0]]}',
-                b'{"name": "command_ids", "value": ["abc", "def"]}',
-            ]
-        ),
+        "all": BETWEEN.join(DOCUMENTS),
         "sound-file": bytes([PATCHED]),
         "damaged-file": bytes([PATCHED]) + b"\x00\x00\x64\xff\x00\x08\x70\x00",
         "session": b'{"name": "session", "value": 5}',

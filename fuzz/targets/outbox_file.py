@@ -11,7 +11,7 @@ from edge.outbox import Outbox, OutboxReader
 from edge.outbox_table import open_outbox_table
 from fuzz.box import StillClock
 from fuzz.box_uplink import rows
-from fuzz.outbox_image import damaged, image
+from fuzz.images import damaged, outbox_image
 from fuzz.scratch import scratch
 from pantau.outbox import _newest, depth_by_outbox
 from wire.kinds import CLASS_ALARM, KIND_EVENT, KIND_TOMBSTONE, KIND_TRACK
@@ -24,7 +24,7 @@ LIMIT_BYTES = 16 << 20
 def hold(data: bytes) -> None:
     """Patches of a sound file; the technician looks at it, then a box starts with it."""
     path = scratch("outbox") / "outbox.db"
-    damaged(path, data)
+    damaged(path, outbox_image(), data)
     _look(path)
     outbox = Outbox(path, limit_bytes=LIMIT_BYTES, clock=StillClock())
     _read_as_the_uplink_does(path, outbox)
@@ -63,12 +63,12 @@ def _read_as_the_uplink_does(path: Path, outbox: Outbox) -> None:
 
 def seeds() -> Mapping[str, bytes]:
     """No damage; the header, the schema, a row, the last page."""
-    size = len(image())
+    size = len(outbox_image())
 
     def at(*offsets: int) -> bytes:
         return b"".join(offset.to_bytes(3, "big") + b"\xa5" for offset in offsets)
 
-    row = image().rindex(b"row 3")
+    row = outbox_image().rindex(b"row 4 row 4")
     return {
         "sound": b"",
         "magic": at(0),

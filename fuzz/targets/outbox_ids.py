@@ -9,8 +9,8 @@ from edge.disk import Disk
 from edge.outbox import Outbox, OutboxReader
 from edge.outbox_ids import IdsCopy, OutboxIds, read_copy, write_copy
 from fuzz.box import StillClock
-from fuzz.box_uplink import OLD_ID
 from fuzz.forms import behind, either, json_changed
+from fuzz.images import OLD_ID
 from fuzz.scratch import scratch
 from wire import records_pb2
 from wire.kinds import CLASS_TRACK, KIND_TOMBSTONE, KIND_TRACK

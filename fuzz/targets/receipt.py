@@ -10,9 +10,10 @@ from google.protobuf.message import DecodeError
 
 from edge.clock import BUILT_UTC_MS, YEARS_20_MS
 from fuzz.box import NOW_UTC_MS, StillClock
-from fuzz.box_uplink import NEW_ID, OLD_ID, ROWS_OF_EACH, UNIT, Asked, rows, uplink
+from fuzz.box_uplink import UNIT, Asked, rows, uplink
 from fuzz.claims import MENDED
 from fuzz.forms import behind, either, fields_changed
+from fuzz.images import NEW_ID, OLD_ID, ROWS_OF_EACH
 from wire import records_pb2, topics
 from wire.decode import encode_receipt
 from wire.errors import PeerViolation

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from edge.disk import beside
 from edge.outbox_schema import PAGE_BYTES
 from edge.salvage import Found, Remains
-from fuzz.box_uplink import NEW_ID, OLD_ID
-from fuzz.outbox_image import damaged, image
+from fuzz.images import NEW_ID, OLD_ID, damaged, outbox_image
 from fuzz.scratch import scratch
 from wire.encode import check
 from wire.ranges import MAX_SEQ
@@ -21,9 +20,9 @@ def hold(data: bytes) -> None:
     """The bytes as a file, as patches of a sound one, or as its log."""
     path = scratch("salvage") / "outbox.db"
     if data[:1] == bytes([PATCHED]):
-        damaged(path, data[1:])
+        damaged(path, outbox_image(), data[1:])
     elif data[:1] == bytes([LOGGED]):
-        damaged(path, b"")
+        damaged(path, outbox_image(), b"")
         beside(path, "-wal").write_bytes(data[1:])
     else:
         path.write_bytes(data)
@@ -39,7 +38,8 @@ def hold(data: bytes) -> None:
 
 def seeds() -> Mapping[str, bytes]:
     """Pages of a sound file, and as the log of one; and the file itself."""
-    pages = [image()[at : at + PAGE_BYTES] for at in range(0, len(image()), PAGE_BYTES)]
+    sound = outbox_image()
+    pages = [sound[at : at + PAGE_BYTES] for at in range(0, len(sound), PAGE_BYTES)]
     leaves = [page for page in pages if page[0] == 0x0D][:3]
     salts = bytes(range(8))
     frames = b"".join(n.to_bytes(4, "big") + bytes(4) + salts + bytes(8) + page for n, page in enumerate(leaves, 2))
