@@ -20,7 +20,7 @@ from tinydb.queries import QueryLike
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
-from edge.disk import BUSY_TIMEOUT_S, beside
+from edge.disk import BUSY_TIMEOUT_S, beside, check_format
 from edge.outbox_faults import CORRUPT_FILE, fault_of
 
 _log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class DocumentStorage(Storage):
     """The SQLite file; TinyDB calls `read` and `write` only to drop tables."""
 
     def __init__(self, path: Path) -> None:
+        check_format(path)
         self.connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         self._version = -1
         try:
