@@ -91,15 +91,22 @@ def _hundredths(value: float | None) -> int | None:
 
 
 def backfill_dates(fixes: Sequence[Fix]) -> list[Fix]:
-    """Date the undated fixes backwards from the next dated one; those after the last dated one stay as they are."""
+    """Date the undated fixes backwards from the next dated one; those after the last dated one stay as they are.
+
+    So do those that a receiver whose calendar begins in 1970 would put before it: no record carries such a time.
+    """
     dated: list[Fix] = []
     reference: int | None = None
     for fix in reversed(fixes):
         if fix.utc_ms is None and fix.time_of_day_ms is not None and reference is not None:
-            fix = replace(fix, utc_ms=instant_before(fix.time_of_day_ms, reference))
+            fix = _dated(fix, instant_before(fix.time_of_day_ms, reference))
         reference = fix.utc_ms if fix.utc_ms is not None else reference
         dated.append(fix)
     return dated[::-1]
+
+
+def _dated(fix: Fix, utc_ms: int) -> Fix:
+    return replace(fix, utc_ms=utc_ms) if utc_ms >= 0 else fix
 
 
 @dataclass(slots=True)
