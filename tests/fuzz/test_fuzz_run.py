@@ -63,7 +63,7 @@ def test_a_promise_that_holds_is_tried_and_counted(tmp_path: Path) -> None:
 def test_a_promise_that_does_not_hold_is_found_made_small_and_kept_and_the_next_one_too(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "fuzz", tmp_path / "fuzz")
     (tmp_path / "fuzz" / "targets" / "broken.py").write_text(BROKEN)
-    ran = fuzz("broken", "--seconds", "30", "--seed", "1", "--jobs", "1", folder=tmp_path)
+    ran = fuzz("broken", "--seconds", "20", "--seed", "1", "--jobs", "1", folder=tmp_path)
     assert ran.returncode == EXIT_FOUND, ran.stderr
     kept = sorted((tmp_path / "fuzz" / "found" / "broken").iterdir())
     assert {file.read_bytes() for file in kept if file.suffix != ".txt"} == {b"$GP", b"#"}
