@@ -10,9 +10,10 @@ LOG    ?=
 MINUTES ?= 30
 HOURS  ?= 1
 JOBS   ?= 1
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check torture soak bench clean
+.PHONY: help run test check torture soak bench fuzz clean
 
 help: ## Show this help
 	@echo "pantau: make TARGET"
@@ -31,7 +32,7 @@ test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKIL
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy wire settings documents edge broker provisioning stage torture pantau bench
+	$(BIN)/mypy wire settings edge broker provisioning stage torture pantau bench fuzz
 	@test -d build/micropython-stubs || $(BIN)/pip install --quiet --target build/micropython-stubs micropython-rp2-rpi-pico-w-stubs
 	$(BIN)/pyright -p packaging/micropython
 	$(BIN)/lint-imports --no-cache
@@ -49,6 +50,9 @@ soak: $(VENV)/.dev ## Let a city live for HOURS=1 with restarts and outages: doe
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
 	@exec $(BIN)/python -m bench $(NAME)
+
+fuzz: $(VENV)/.fuzz ## Coverage-guided fuzzing of every parser that faces the outside (SECONDS=60, TARGETS=..., SEED=...)
+	@exec $(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove the virtual environment and what make run left
 	rm -rf $(VENV) .pantau

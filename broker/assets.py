@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TextIO
 
@@ -111,20 +111,31 @@ def changed_windows(unit: str, before: Roster, after: Roster) -> list[Window]:
 def load_csv(file: TextIO, path: str) -> list[Assignment]:
     """Read assignments; raises ConfigError naming every bad line and every overlap at once."""
     rows = csv.reader(file)
-    header = next(rows, None)
+    header = _header(rows)
     if header is None or tuple(cell.strip() for cell in header) != COLUMNS:
         raise ConfigError(path, [Problem(key="line 1", value=",".join(header or ()), wanted=",".join(COLUMNS))])
     problems: list[Problem] = []
     numbered: list[tuple[int, Assignment]] = []
-    for cells in rows:
-        if any(cell.strip() for cell in cells):
-            line = _Line(rows.line_num, [cell.strip() for cell in cells], problems)
-            if (assignment := line.assignment()) is not None:
-                numbered.append((rows.line_num, assignment))
+    try:
+        for cells in rows:
+            if any(cell.strip() for cell in cells):
+                line = _Line(rows.line_num, [cell.strip() for cell in cells], problems)
+                if (assignment := line.assignment()) is not None:
+                    numbered.append((rows.line_num, assignment))
+    except csv.Error as error:  # a quote that is opened and not closed takes the rest of the file into one cell
+        wanted = "lines of six cells, each quote closed"
+        problems.append(Problem(key=f"line {rows.line_num}", value=str(error), wanted=wanted))
     problems += _overlaps(numbered)
     if problems:
         raise ConfigError(path, problems)
     return [assignment for _, assignment in numbered]
+
+
+def _header(rows: Iterator[list[str]]) -> list[str] | None:
+    try:
+        return next(rows, None)
+    except csv.Error:
+        return None
 
 
 class _Line:

@@ -11,6 +11,7 @@ from broker.bridge import BridgeSettings
 from broker.mosquitto import Listener
 from broker.mqtt import Endpoint
 from settings import ConfigError, Problem, load, setting
+from settings.checks import host_name
 from wire.topics import valid_name
 
 __all__ = ["CentreConfig", "load_centre"]
@@ -36,7 +37,11 @@ def _consumers(written: object) -> tuple[Consumer, ...]:
 
 
 def _consumer(written: Any) -> Consumer:
-    if set(written) != {"name", "agencies"} or not isinstance(written["agencies"], list):
+    if not isinstance(written, dict) or set(written) != {"name", "agencies"}:
+        raise ValueError(written)
+    if not isinstance(written["agencies"], list) or not all(
+        isinstance(text, str) for text in (written["name"], *written["agencies"])
+    ):
         raise ValueError(written)
     consumer = Consumer(name=written["name"], agencies=tuple(written["agencies"]))
     # Both go into Mosquitto's access list as they are: a line break or a wildcard in one would grant what nobody wrote.
@@ -59,7 +64,7 @@ def _one_line(path: Path) -> str | None:
 class Broker:
     """The MQTT broker, and who is let in by which certificate."""
 
-    host: str = setting("host name of the broker, as its certificate says it")
+    host: str = setting("host name of the broker, as its certificate says it", check=host_name)
     port: int = setting(
         "TCP port of the broker", at_least=1, at_most=65535, default=8883, reason="MQTT over TLS (IANA)"
     )
@@ -68,7 +73,7 @@ class Broker:
         reason="false where the broker has a machine of its own",
     )  # fmt: skip
     listen: str = setting(
-        "address Mosquitto listens on", default="0.0.0.0",
+        "address Mosquitto listens on", check=host_name, default="0.0.0.0",
         reason="units come from outside; nothing without a certificate gets a byte, on the loopback either",
     )  # fmt: skip
     consumers: tuple[Consumer, ...] = setting(
@@ -207,6 +212,9 @@ def load_centre(path: str | Path) -> CentreConfig:
         for pem in needed
         if (why := _unreadable(pem)) is not None
     ]
+    if config.credentials.publisher in names[:2]:
+        wanted = "a name of its own: who is denied units' topics as the publisher must not be who reads them"
+        problems.append(Problem(key="credentials.publisher", value=repr(config.credentials.publisher), wanted=wanted))
     if problems:
         raise ConfigError(str(path), problems)
     return config

@@ -105,11 +105,18 @@ class Desk:
     def _take(self, wait_s: float) -> None:
         """Work off what was noted so far, waiting up to `wait_s` for the first."""
         try:
-            self._read(self._notes.get(timeout=wait_s))
+            self._take_one(self._notes.get(timeout=wait_s))
             for _ in range(self._notes.qsize()):
-                self._read(self._notes.get_nowait())
+                self._take_one(self._notes.get_nowait())
         except queue.Empty:
             return
+
+    def _take_one(self, note: Note) -> None:
+        """What breaks the contract is counted; a result comes here stored, whether its body can be read or not."""
+        try:
+            self._read(note)
+        except PeerViolation as error:
+            self.counters[reason("malformed", error)] += 1
 
     def _read(self, note: Note) -> None:
         match note:
@@ -121,10 +128,7 @@ class Desk:
                 self._spoken_before, self._spoken = self._spoken, True
                 self._publish_state()
             case Notice():
-                try:
-                    self._notice(note)
-                except PeerViolation as error:
-                    self.counters[reason("malformed", error)] += 1
+                self._notice(note)
             case _:
                 for heard in note:
                     self.register.heard(heard)

@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 import orjson
 
 from wire.errors import PeerViolation
+from wire.topics import valid_unit
 
 MOST_UNITS: Final = 200_000  # ten big cities; the ACL ties a name to a certificate, so this is never met by strangers
 BIRTH_LIMIT_BYTES: Final = 2048
@@ -79,8 +80,13 @@ def parse_birth(payload: bytes) -> Birth:
         online=said["online"],
         session=session,
         outbox_id=_whole(said.get("outbox_id")),
-        firmware=firmware[:_LONGEST_FIRMWARE] if isinstance(firmware, str) else None,
+        firmware=firmware[:_LONGEST_FIRMWARE] if _is_text(firmware) else None,
     )
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it can be written to a file and shown: JSON can name half a character, which UTF-8 cannot say."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _whole(value: object) -> int | None:
@@ -183,9 +189,26 @@ def write_presence(
 def read_presence(path: Path) -> tuple[list[Presence], dict[str, int]]:
     """Every unit's presence and the bridge's counters as last written; both empty when there is no such file yet."""
     try:
-        document = json.loads(path.read_text("utf-8"))
-        return [Presence(**unit) for unit in document["units"]], document["bridge"]
+        document = orjson.loads(path.read_bytes())
+        return [_presence(**unit) for unit in document["units"]], _counters(document["bridge"])
     except FileNotFoundError:
         return [], {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return [], {}  # an older pantau's, or a disk's: it is written anew within seconds
+
+
+def _presence(unit: object, online: object, since_utc_ms: object, **others: object) -> Presence:
+    """A presence as it was written; ValueError or TypeError for one that would stumble over the next parcel."""
+    firmware = others.pop("firmware")
+    whole = ("session", "outbox_id", "last_seen_utc_ms", "waiting_bytes")
+    if not isinstance(unit, str) or not valid_unit(unit) or not isinstance(online, bool):
+        raise ValueError("no unit")
+    if type(since_utc_ms) is not int or not (firmware is None or _is_text(firmware)):
+        raise ValueError("no date, or no text")
+    if not all(others[name] is None or type(others[name]) is int for name in whole):
+        raise ValueError("no number")
+    return Presence(unit=unit, online=online, since_utc_ms=since_utc_ms, firmware=firmware, **others)  # type: ignore[arg-type]
+
+
+def _counters(counters: dict[str, object]) -> dict[str, int]:
+    return {name: count for name, count in counters.items() if type(count) is int}

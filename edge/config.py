@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge.clock import BUILT_UTC_MS
 from settings import load, setting
+from settings.checks import host_name
 from wire.topics import valid_unit
 
 __all__ = ["BUILD_DATE", "FIRMWARE", "UnitConfig", "load_unit"]
@@ -47,7 +48,7 @@ class Unit:
 class Broker:
     """Where the centre is and how this box proves who it is (mutual TLS always)."""
 
-    host: str = setting("host name of the broker, as its certificate says it")
+    host: str = setting("host name of the broker, as its certificate says it", check=host_name)
     port: int = setting(
         "TCP port of the broker", at_least=1, at_most=65535, default=8883, reason="MQTT over TLS (IANA)"
     )

@@ -11,6 +11,9 @@ from typing import Final
 # A technician's `pantau outbox` reads for milliseconds; 5 s is a card that stalls while it erases a block.
 BUSY_TIMEOUT_S: Final = 5.0
 
+_WRITE_VERSION_AT: Final = 18
+_WAL_VERSION: Final = 2  # 1 is the rollback journal, 2 the write-ahead log; there is no other yet
+
 
 class Disk:
     """The real one; every method raises OSError (or sqlite3.Error) as the kernel says."""
@@ -72,6 +75,18 @@ def size_bytes(path: Path) -> int:
     with suppress(FileNotFoundError):
         return path.stat().st_size
     return 0
+
+
+def check_format(path: Path) -> None:
+    """sqlite3.DatabaseError when a worn byte of its header makes the file one of a later SQLite's.
+
+    SQLite would open such a file and only ever read it ("attempt to write a readonly database"), which looks like a
+    card that takes no writes and never ends. Format: sqlite.org/fileformat2.html, section 1.3.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        head = file.read(_WRITE_VERSION_AT + 1)
+        if len(head) > _WRITE_VERSION_AT and head[_WRITE_VERSION_AT] > _WAL_VERSION:
+            raise sqlite3.DatabaseError(f"file format {head[_WRITE_VERSION_AT]}")
 
 
 def beside(path: Path, ending: str) -> Path:

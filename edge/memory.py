@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tinydb import where
 
-from documents import open_documents
+from edge.documents import open_documents
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ _TABLE = "memory"
 # Numbers of a counter that one write promises: each costs the card 45 kB, and without a link a session is tried every
 # 15 s, which made 260 MB a day.
 COUNTS_AHEAD = 64
+COUNTS_END = 1 << 31  # a session is a uint32 on the air; beyond half of that it is no count but worn bits
 
 # Where a test may kill the process: the names that `at` is called with.
 POINTS: Final = ("memory:begun", "memory:committed")
@@ -38,7 +39,7 @@ class Memory:
         self._told = False
 
     def recall(self, name: str, default: Any) -> Any:
-        """The value of `name`, or `default`."""
+        """The value of `name`; `default` when there is none, or one of another type (a card's worn bits)."""
         with self._lock:
             return self._recall(name, default)
 
@@ -50,7 +51,9 @@ class Memory:
     def count_up(self, name: str) -> int:
         """Raise a counter; its new value, higher than any given before. A restart passes over up to COUNTS_AHEAD."""
         with self._lock:
-            promised = int(self._recall(name, 0))
+            promised: int = self._recall(name, 0)
+            if not 0 <= promised < COUNTS_END:
+                promised = 0
             value = self._counted.get(name, promised) + 1
             if value > promised:
                 self._remember(name, promised + COUNTS_AHEAD)
@@ -61,13 +64,14 @@ class Memory:
         if name not in self._known:
             try:
                 with open_documents(self._path) as documents:
-                    found = [each for each in documents.table(_TABLE).all() if each.get("name") == name]
+                    kept = documents.table(_TABLE).all()
             except (OSError, sqlite3.Error) as error:
                 self._trouble(error)
                 return default
-            if not found:
+            values = [each["value"] for each in kept if each.get("name") == name and "value" in each]
+            if not values or (default is not None and type(values[-1]) is not type(default)):
                 return default
-            self._known[name] = found[-1]["value"]
+            self._known[name] = values[-1]
         return self._known[name]
 
     def _remember(self, name: str, value: Any) -> None:

@@ -11,7 +11,6 @@ only put into a queue, and ride on the next append's transaction, or on `tick`'s
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from edge.clock import Clock
 from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox_batch import Batch, State
-from edge.outbox_faults import FULL, refusal
+from edge.outbox_faults import FAULTS, FULL, refusal
 from edge.outbox_file import LEAST_LIMIT_BYTES
 from edge.outbox_reader import OutboxReader, StoredRow
 from edge.outbox_requests import Requests
@@ -163,7 +162,7 @@ class Outbox:
         seqs = state.ids.seqs_of(state.held, state.last_id + 1)
         try:
             oldest_age_s, bytes_on_disk = self._oldest_age_s(state), self._writer.file.bytes_on_disk()
-        except (sqlite3.Error, OSError) as error:
+        except FAULTS as error:
             _log.debug("no account of the outbox: %s", error)
             self._requests.suspected = True
             return None
@@ -209,7 +208,7 @@ class Outbox:
         if connection is None or utc_ms is None:
             return None
         row = connection.execute("SELECT at_s FROM rows WHERE id = ?", (state.floor,)).fetchone()
-        return None if row is None or row[0] is None else max(0, utc_ms // 1000 - row[0])
+        return max(0, utc_ms // 1000 - row[0]) if row is not None and type(row[0]) is int else None
 
 
 def _add_all(ranges: Ranges, ids: Ranges) -> None:

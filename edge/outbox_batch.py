@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from edge.outbox_ids import OutboxIds
-from edge.outbox_schema import COUNTERS, GONE, INTERVAL, NO_INTERVAL, outbox_check, read_counters, set_counter
+from edge.outbox_schema import (
+    COUNTERS,
+    GONE,
+    INTERVAL,
+    NO_INTERVAL,
+    is_sound_row,
+    read_counters,
+    read_outboxes,
+    set_counter,
+)
 from edge.tombstones import MAX_GONE_RANGES, SHED, SWALLOWED, Gone, put, put_all, range_count, read_tombstone
 from wire import encode
 from wire.kinds import (
@@ -66,13 +75,11 @@ def load_state(connection: sqlite3.Connection) -> State:
 
 def _load(connection: sqlite3.Connection) -> State:
     counters = read_counters(connection)
-    opened = connection.execute("SELECT first_id, outbox_id, crc FROM outboxes ORDER BY first_id").fetchall()
-    if any(crc != outbox_check(first_id, outbox_id) for first_id, outbox_id, crc in opened):
-        raise ValueError("an outbox_id that does not check")
+    ids = read_outboxes(connection)
     held, waiting_bytes = _scan(connection)
     interval = counters.get(INTERVAL, NO_INTERVAL)
     return State(
-        ids=OutboxIds(tuple((first_id, outbox_id) for first_id, outbox_id, _ in opened)),
+        ids=ids,
         held=held,
         rows=held.count(),
         waiting_bytes=waiting_bytes,
@@ -251,12 +258,12 @@ class Batch:
     def _swallow(self, gone: Gone, ids: Ranges) -> Ranges:
         """The older tombstones whose content is now in `gone`; one that is itself given up must be among them."""
         swallowed = Ranges()
-        for row_id, crc, body in self._connection.execute(
-            "SELECT id, crc, body FROM rows WHERE kind = ? AND id IN (SELECT id FROM by_class WHERE cls = ?) "
-            "ORDER BY id DESC",
+        for row_id, cls, kind, crc, body in self._connection.execute(
+            "SELECT id, cls, kind, crc, body FROM rows WHERE kind = ? "
+            "AND id IN (SELECT id FROM by_class WHERE cls = ?) ORDER BY id DESC",
             (KIND_TOMBSTONE, CLASS_LEDGER),
         ):
-            if encode.check(body) != crc:  # worn bits: it stays, and is refused by the store in its time
+            if not is_sound_row(cls, kind, crc, body):  # worn bits: it stays, and is refused by the store in its time
                 continue
             content = read_tombstone(body)
             if row_id in ids or range_count(gone) + range_count(content) <= MAX_GONE_RANGES:

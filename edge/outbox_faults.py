@@ -39,8 +39,14 @@ _ERRNO: Final = {
 }
 
 
-def fault_of(error: sqlite3.Error | OSError) -> str:
+# Where damage stands in what SQLite's message quotes (a name of the schema), Python cannot even decode the message.
+FAULTS: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
+
+
+def fault_of(error: sqlite3.Error | OSError | UnicodeDecodeError) -> str:
     """Which fault it is."""
+    if isinstance(error, UnicodeDecodeError):
+        return CORRUPT_FILE
     if isinstance(error, OSError):
         return _BY_ERRNO.get(error.errno or 0, IO_ERROR)
     if isinstance(error, sqlite3.ProgrammingError):

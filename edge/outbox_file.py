@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from edge.disk import Disk, beside, inode, size_bytes
+from edge.disk import Disk, beside, check_format, inode, size_bytes
 from edge.outbox_schema import PAGE_BYTES, set_pragmas, upgrade
 
 _FRAME_BYTES: Final = PAGE_BYTES + 24
@@ -92,6 +92,7 @@ class OutboxFile:
             self._swap()
         room_bytes = self.bytes_on_disk() + self._disk.free_bytes(self.path.parent)
         self.limits = Limits(self.limits.limit_bytes, room_bytes)
+        check_format(self.path)
         connection = self._disk.connect(self.path)
         try:
             set_pragmas(connection, wal_pages=self.limits.wal_pages, wal_limit_bytes=self.limits.wal_bytes)

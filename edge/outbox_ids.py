@@ -91,9 +91,11 @@ def read_copy(path: Path) -> IdsCopy | None:
         content = json.loads(path.read_bytes())
         opened = tuple((int(first_id), int(outbox_id)) for first_id, outbox_id in content["outboxes"])
         below_id = int(content["below_id"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    sound = opened == tuple(sorted(opened)) and all(0 < n < MAX_SEQ and 0 < i < 1 << 32 for n, i in opened)
+    firsts = [first_id for first_id, _ in opened]
+    rising = bool(firsts) and firsts == sorted(set(firsts)) and len({name for _, name in opened}) == len(opened)
+    sound = rising and all(0 < n < MAX_SEQ and 0 < i < 1 << 32 for n, i in opened)
     return IdsCopy(OutboxIds(opened), below_id) if sound and 0 < below_id < MAX_SEQ else None
 
 

@@ -9,16 +9,17 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from edge.disk import BUSY_TIMEOUT_S, inode
 from edge.outbox_faults import BUSY, CORRUPT_FILE, UNREADABLE, fault_of, refusal
 from edge.outbox_ids import OutboxIds
-from edge.outbox_schema import CACHE_KIB, WAITING_BYTES, WAITING_ROWS
-from wire.encode import check
+from edge.outbox_schema import CACHE_KIB, WAITING_BYTES, WAITING_ROWS, is_sound_row, read_outboxes
 from wire.kinds import CLASS_ALARM
 from wire.ranges import Ranges
+
+T = TypeVar("T")
 
 _COLUMNS: Final = "id, cls, kind, crc, body, at_s"
 _TRIES: Final = 3  # one more for each file that salvage may have put in place meanwhile
@@ -110,10 +111,10 @@ class OutboxReader:
 
     def outboxes(self) -> OutboxIds:
         """Row ids against (outbox_id, seq), as of now; OutboxFull while the writer could not name the first one yet."""
-        opened = self._query("SELECT first_id, outbox_id FROM outboxes ORDER BY first_id")
-        if not opened:
+        ids = self._asked(read_outboxes)
+        if not ids.opened:
             raise refusal(BUSY, "no outbox_id yet")
-        return OutboxIds(tuple(opened))
+        return ids
 
     def ids_of(self, outbox_id: int, seqs: Ranges) -> Ranges:
         """The row ids of these seqs; what this file never had is left out."""
@@ -135,20 +136,23 @@ class OutboxReader:
         rows = [
             StoredRow(i, *ids.of(i), cls, kind, crc, body, at_s)
             for i, cls, kind, crc, body, at_s in found
-            if check(body) == crc
+            if is_sound_row(cls, kind, crc, body)
         ]
         if len(rows) < len(found):
             self._on_corrupt()
         return rows
 
     def _query(self, sql: str, parameters: Sequence[int] = ()) -> list[tuple[Any, ...]]:
+        return self._asked(lambda connection: connection.execute(sql, parameters).fetchall())
+
+    def _asked(self, question: Callable[[sqlite3.Connection], T]) -> T:
         for _ in range(_TRIES):
             try:
-                return self._connected().execute(sql, parameters).fetchall()
+                return question(self._connected())
             except OSError as error:  # not even the name can be looked up
                 self.close()
                 raise refusal(fault_of(error), error) from error
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 self.close()
                 last = error
             if not self._replaced():  # else look at the new one

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.errors import ConfigError
+from edge.outbox_ids import OutboxIds
 from settings import Problem
 from wire.encode import check
 from wire.kinds import CLASS_TRACK
+from wire.ranges import MAX_SEQ
 
 PAGE_BYTES: Final = 1024  # measured: 4 KiB pages write twice the bytes a day at one row per 10 s (decision record)
 APPLICATION_ID: Final = 0x70746F62  # "ptob": lets file(1) name it
@@ -115,6 +117,30 @@ def insert_outbox(connection: sqlite3.Connection, first_id: int, outbox_id: int)
 def outbox_check(first_id: int, outbox_id: int) -> int:
     """CRC-32 of an outboxes row, little-endian u64 and u32."""
     return check(first_id.to_bytes(8, "little") + outbox_id.to_bytes(4, "little"))
+
+
+def read_outboxes(connection: sqlite3.Connection) -> OutboxIds:
+    """The file's outboxes, empty in a file that has none yet; sqlite3.DatabaseError when a line does not check."""
+    opened = []
+    for first_id, outbox_id, crc in connection.execute("SELECT first_id, outbox_id, crc FROM outboxes ORDER BY 1"):
+        if not is_sound_outbox(first_id, outbox_id, crc):
+            raise sqlite3.DatabaseError("an outbox_id that does not check")
+        opened.append((first_id, outbox_id))
+    return OutboxIds(tuple(opened))
+
+
+def is_sound_outbox(first_id: object, outbox_id: object, crc: object) -> bool:
+    """Whether it is an outboxes row that we wrote; worn bits make anything of a cell."""
+    if type(first_id) is not int or type(outbox_id) is not int:
+        return False
+    return 0 < first_id < MAX_SEQ and 0 < outbox_id < 1 << 32 and outbox_check(first_id, outbox_id) == crc
+
+
+def is_sound_row(cls: object, kind: object, crc: object, body: object) -> bool:
+    """Whether it is a row that we wrote: a parcel can carry its numbers (int32 on the air), and its bytes check."""
+    if not (isinstance(body, bytes) and type(cls) is int and type(kind) is int):
+        return False
+    return 0 <= cls < 1 << 31 and 0 <= kind < 1 << 31 and check(body) == crc
 
 
 def read_counters(connection: sqlite3.Connection) -> dict[str, int]:

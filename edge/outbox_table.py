@@ -7,7 +7,7 @@ with open_outbox_table(path) as outbox:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 from urllib.parse import quote
@@ -19,10 +19,10 @@ from tinydb.table import Table
 from edge.disk import BUSY_TIMEOUT_S
 from edge.errors import OutboxCorrupt
 from edge.outbox_faults import CORRUPT_FILE, fault_of, refusal
-from edge.outbox_ids import OutboxIds
-from wire.encode import check
+from edge.outbox_schema import is_sound_row, read_outboxes
 from wire.kinds import CLASS_NAMES, KIND_NAMES
 
+END_OF_TIME_S: Final = 253_402_300_800  # the year 10,000, which no calendar here can name
 _COLUMNS: Final = "id, cls, kind, crc, at_s, body"
 
 
@@ -38,11 +38,17 @@ class OutboxStorage(Storage):
         except sqlite3.OperationalError:
             self.connection = _connect(address + "&immutable=1")
         try:
-            opened = self.connection.execute("SELECT first_id, outbox_id FROM outboxes ORDER BY first_id").fetchall()
-        except sqlite3.Error as error:
+            self.ids = read_outboxes(self.connection)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self.connection.close()
             raise refusal(CORRUPT_FILE, f"{path}: {error}") from error
-        self.ids = OutboxIds(tuple(opened))
+
+    def rows(self, sql: str, parameters: Sequence[int] = ()) -> Iterator[tuple[Any, ...]]:
+        """What the file answers, row by row; OutboxCorrupt when it has no answer or stops in the middle of one."""
+        try:
+            yield from self.connection.execute(sql, parameters)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise refusal(CORRUPT_FILE, error) from error
 
     def read(self) -> dict[str, Any]:
         """TinyDB's whole database: one table."""
@@ -64,7 +70,7 @@ def _connect(address: str) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         connection.close()
         raise
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         connection.close()
         raise refusal(fault_of(error), error) from error
     return connection
@@ -74,36 +80,38 @@ class _Documents(Mapping[str, dict[str, Any]]):
     """Rows as documents by id, made one at a time: a backlog of 1,000,000 must not be in memory."""
 
     def __init__(self, storage: OutboxStorage) -> None:
-        self._run = storage.connection.execute
+        self._rows = storage.rows
         self._ids = storage.ids
 
     def __getitem__(self, row_id: str) -> dict[str, Any]:
-        row = self._run(f"SELECT {_COLUMNS} FROM rows WHERE id = ?", (int(row_id),)).fetchone()
+        row = next(self._rows(f"SELECT {_COLUMNS} FROM rows WHERE id = ?", (int(row_id),)), None)
         if row is None:
             raise KeyError(row_id)
         return self._document(row)
 
     def __iter__(self) -> Iterator[str]:
-        return (str(row_id) for (row_id,) in self._run("SELECT id FROM rows ORDER BY id"))
+        return (str(row_id) for (row_id,) in self._rows("SELECT id FROM rows ORDER BY id"))
 
     def __len__(self) -> int:
-        return int(self._run("SELECT count(*) FROM rows").fetchone()[0])
+        return int(next(self._rows("SELECT count(*) FROM rows"))[0])
 
     def items(self) -> Any:
         """All, oldest first, as they are asked for."""
-        return ((str(row[0]), self._document(row)) for row in self._run(f"SELECT {_COLUMNS} FROM rows ORDER BY id"))
+        return ((str(row[0]), self._document(row)) for row in self._rows(f"SELECT {_COLUMNS} FROM rows ORDER BY id"))
 
     def _document(self, row: tuple[Any, ...]) -> dict[str, Any]:
         row_id, cls, kind, crc, at_s, body = row
+        sound = is_sound_row(cls, kind, crc, body)
+        body = body if isinstance(body, bytes) else b""  # worn bits make anything of a cell
         outbox_id, seq = self._ids.of(row_id)
         return {
             "outbox_id": f"{outbox_id:08x}",
             "seq": seq,
             "class": CLASS_NAMES.get(cls, str(cls)),
             "kind": KIND_NAMES.get(kind, str(kind)),
-            "at_utc_s": at_s,
+            "at_utc_s": at_s if isinstance(at_s, int) and 0 <= at_s < END_OF_TIME_S else None,
             "bytes": len(body),
-            "sound": check(body) == crc,
+            "sound": sound,
             "body": body,
         }
 

@@ -14,15 +14,15 @@ from edge.clock import Clock
 from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox_batch import Batch, Stamp, State, load_state, transaction
-from edge.outbox_faults import BUSY, CORRUPT_FILE, FULL, IO_ERROR, READ_ONLY, UNREADABLE, fault_of, refusal
+from edge.outbox_faults import BUSY, CORRUPT_FILE, FAULTS, FULL, IO_ERROR, READ_ONLY, UNREADABLE, fault_of, refusal
 from edge.outbox_file import OutboxFile
 from edge.outbox_identity import Identity
 from edge.outbox_ids import read_copy
 from edge.outbox_rebuild import Witness, refill
 from edge.outbox_requests import Requests
+from edge.outbox_schema import is_sound_row
 from edge.salvage import Remains
 from edge.tombstones import CORRUPT
-from wire.encode import check
 from wire.ranges import Ranges
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Writer:
             except (OutboxFull, OutboxCorrupt) as error:
                 self._refused(FULL, error)
                 raise
-            except (sqlite3.Error, OSError) as error:
+            except FAULTS as error:
                 fault = fault_of(error)
                 ladder = self._remedies[fault]
                 if tried[fault] == len(ladder):
@@ -245,8 +245,8 @@ class Writer:
             self._salvage()
             return
         worn = Ranges()
-        for row_id, crc, body in connection.execute("SELECT id, crc, body FROM rows"):
-            if check(body) != crc:
+        for row_id, cls, kind, crc, body in connection.execute("SELECT id, cls, kind, crc, body FROM rows"):
+            if not is_sound_row(cls, kind, crc, body):
                 worn.add(row_id)
         if worn:
             self._transact("settle", lambda batch: batch.give_up(worn, CORRUPT), ride=False)

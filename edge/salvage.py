@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.disk import beside, size_bytes
-from edge.outbox_schema import COUNTERS, GONE, PAGE_BYTES, outbox_check
-from wire.encode import check
+from edge.outbox_schema import COUNTERS, GONE, PAGE_BYTES, is_sound_outbox, is_sound_row
 from wire.ranges import MAX_SEQ
 
 _LEAF: Final = 0x0D  # a leaf of a table
@@ -231,19 +230,17 @@ def _as_row(row_id: int, record: list[Value]) -> FoundRow | None:
     if len(record) != _ROWS_COLUMNS:
         return None
     _, cls, kind, crc, at_s, body = record
-    if not (isinstance(cls, int) and isinstance(kind, int) and isinstance(body, bytes)):
+    if isinstance(at_s, bytes) or not is_sound_row(cls, kind, crc, body):
         return None
-    if isinstance(at_s, bytes) or not isinstance(crc, int) or check(body) != crc:
-        return None
-    return FoundRow(row_id, cls, kind, crc, at_s, body)
+    return FoundRow(row_id, cls, kind, crc, at_s, body)  # type: ignore[arg-type]  # is_sound_row has seen to it
 
 
 def _note(found: Found, row_id: int, record: list[Value]) -> None:
     """An outboxes row (its CRC tells) or a line of sqlite_sequence (its name tells)."""
     if len(record) == 3:
         _, outbox_id, crc = record
-        if isinstance(outbox_id, int) and 0 < outbox_id < 1 << 32 and crc == outbox_check(row_id, outbox_id):
-            found.opened[row_id] = outbox_id
+        if is_sound_outbox(row_id, outbox_id, crc):
+            found.opened[row_id] = outbox_id  # type: ignore[assignment]
     elif len(record) == 2:
         name, number = record
         if isinstance(name, bytes) and isinstance(number, int):

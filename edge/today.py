@@ -76,6 +76,11 @@ def _restored(state: Any, boot_id: int) -> tuple[int | None, Traffic, Traffic]:
             [int(), int(), int()] as of_day,
             int(of_boot),
             [int(), int(), int()] as undated,
-        ]:
+        ] if _countable(*of_day) and _countable(*undated):
             return day, Traffic(*of_day), Traffic(*undated) if of_boot == boot_id else Traffic()
     return None, Traffic(), Traffic()
+
+
+def _countable(reconnects: int, up_bytes: int, down_bytes: int) -> bool:
+    """Whether a health record can carry them, whatever this day adds; worn bits may say anything."""
+    return 0 <= reconnects < 1 << 31 and 0 <= up_bytes < 1 << 62 and 0 <= down_bytes < 1 << 62

@@ -77,9 +77,9 @@ def depth_by_outbox(documents: "OutboxDocuments") -> list[Depth]:
 
 def _newest(documents: "OutboxDocuments", limit: int) -> list[dict[str, Any]]:
     """The newest rows, newest first."""
-    ids = documents.storage.connection.execute("SELECT id FROM rows ORDER BY id DESC LIMIT ?", (limit,))  # type: ignore[attr-defined]
+    ids = documents.storage.rows("SELECT id FROM rows ORDER BY id DESC LIMIT ?", (limit,))  # type: ignore[attr-defined]
     found = []
-    for (row_id,) in ids.fetchall():
+    for (row_id,) in list(ids):
         if (document := documents.get(doc_id=row_id)) is not None:  # else its receipt came meanwhile
             body = document.pop("body")
             document["at_utc"] = _utc(document.pop("at_utc_s"))

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from tinydb.table import Document
 
-from documents import open_documents
+from edge.documents import open_documents
 from provisioning.codes import Code
 from provisioning.values import Asset, Change, Enrolment, RegistryError, Served, Sim, State, Unit, as_document
 

@@ -10,7 +10,10 @@ def utc_text(utc_ms: int) -> str:
 
 
 def parse_utc_ms(text: str) -> int:
-    """ISO 8601 to Unix ms; without an offset it is UTC, a bare date is its midnight. Raises ValueError."""
+    """ISO 8601 to Unix ms, years 1 to 9999; without an offset UTC, a bare date is its midnight. Raises ValueError."""
     at = datetime.fromisoformat(text)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    try:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:  # its offset leads out of the calendar
+        raise ValueError(text) from error
     return (at - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)  # no float on the way

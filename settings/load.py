@@ -21,6 +21,8 @@ def load(path: str | Path, schema: type[Schema]) -> Schema:
         raise ConfigError(f"{file}: wanted a readable file ({error.strerror})") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are
         raise ConfigError(f"{file}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nothing here is nested so deep") from error
     return from_document(document, schema, name=str(file), folder=file.absolute().parent)
 
 
@@ -104,5 +106,8 @@ def _unknown(name: str, value: object, known: list[str], what: str) -> Problem:
 
 def _shown(value: object) -> str:
     """A value for a message, no longer than a line."""
-    shown = {True: "true", False: "false"}.get(value, repr(value)) if isinstance(value, bool) else repr(value)
+    try:
+        shown = repr(value).lower() if isinstance(value, bool) else repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits, and TOML may have one
+        shown = "a number beyond reason"
     return shown if len(shown) <= 60 else f"{shown[:57]}..."

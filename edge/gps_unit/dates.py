@@ -15,7 +15,7 @@ def day_number(year: int, month: int, day: int) -> int | None:
     """Days since 1970-01-01, None when there is no such day."""
     try:
         return date(year, month, day).toordinal() - _UNIX_DAY_0
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter beyond a C int: ZDA's year may have any digits
         return None
 
 

@@ -8,10 +8,12 @@ two sentences.
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from edge.gps_unit.dates import DAY_MS, instant_after, instant_before, unroll
 from edge.gps_unit.nmea import Sentence
 from edge.gps_unit.reading import Malformed, Position, Reading, read
+from wire.columns import HIGHEST, LOWEST, TIME
 
 # Positions of one epoch differ by rounding, or by metres behind a multiplexer (corpus: bundg_zeus_9, 2.7 m). 0.001 deg
 # (110 m) is damage that the checksum does not show (two flips of one bit: 1 pair in 8), or editing (pynmeagps_nmea4).
@@ -70,20 +72,41 @@ def to_columns(fix: Fix) -> Columns:
     )
 
 
+def within_limits(fix: Fix) -> bool:
+    """Whether the wire can carry it: a receiver, or a file that a kill left, may say anything."""
+    if not all(isfinite(value) for value in (fix.lat_deg, fix.lon_deg, *_figures(fix)) if value is not None):
+        return False
+    times = (fix.utc_ms, fix.boottime_ms, fix.time_of_day_ms)
+    return all(time_ms is None or 0 <= time_ms <= HIGHEST[TIME] for time_ms in times) and all(
+        value is None or low <= value <= high for value, low, high in zip(to_columns(fix), LOWEST, HIGHEST, strict=True)
+    )
+
+
+def _figures(fix: Fix) -> tuple[float | None, ...]:
+    return fix.alt_msl_m, fix.speed_mps, fix.course_deg, fix.hdop
+
+
 def _hundredths(value: float | None) -> int | None:
     return None if value is None else round(value * 100)
 
 
 def backfill_dates(fixes: Sequence[Fix]) -> list[Fix]:
-    """Date the undated fixes backwards from the next dated one; those after the last dated one stay as they are."""
+    """Date the undated fixes backwards from the next dated one; those after the last dated one stay as they are.
+
+    So do those that a receiver whose calendar begins in 1970 would put before it: no record carries such a time.
+    """
     dated: list[Fix] = []
     reference: int | None = None
     for fix in reversed(fixes):
         if fix.utc_ms is None and fix.time_of_day_ms is not None and reference is not None:
-            fix = replace(fix, utc_ms=instant_before(fix.time_of_day_ms, reference))
+            fix = _dated(fix, instant_before(fix.time_of_day_ms, reference))
         reference = fix.utc_ms if fix.utc_ms is not None else reference
         dated.append(fix)
     return dated[::-1]
+
+
+def _dated(fix: Fix, utc_ms: int) -> Fix:
+    return replace(fix, utc_ms=utc_ms) if utc_ms >= 0 else fix
 
 
 @dataclass(slots=True)

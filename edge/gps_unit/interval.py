@@ -18,7 +18,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from edge.gps_unit.fix import Fix, backfill_dates
+from edge.gps_unit.fix import Fix, backfill_dates, within_limits
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,15 @@ POINTS: Final = ("fix:heard", "fix:written", "cut:begun", "cut:beside", "cut:don
 _FRAME = struct.Struct("<HI")  # length and CRC-32 of the payload
 _values = attrgetter(*(field.name for field in fields(Fix)))
 _names = tuple(field.name for field in fields(Fix))
+_NUMBER, _WHOLE, _CLAIM = (int, float), (int,), (bool,)
+_MAYBE = (type(None),)
+_KINDS = (
+    *(_WHOLE + _MAYBE,) * 3,  # utc_ms, time_of_day_ms, boottime_ms
+    *(_NUMBER,) * 2,  # lat_deg, lon_deg
+    *(_NUMBER + _MAYBE,) * 4,  # alt_msl_m, speed_mps, course_deg, hdop
+    _WHOLE + _MAYBE,  # satellites
+    *(_CLAIM,) * 3,  # estimated, synthetic, parked
+)
 _written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -222,7 +231,12 @@ def _leftover(path: Path) -> tuple[int, list[Waiting], int]:
         return 0, [], 0
     try:
         return _read(frames)
-    except (ValueError, TypeError) as error:  # another version's file: an update kept the directory
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:  # another version's file: an update kept the directory
         log.warning("the open interval is of another version and is given up: %s", error)
         return 0, [], 0
 
@@ -237,11 +251,23 @@ def _read(frames: Sequence[bytes]) -> tuple[int, list[Waiting], int]:
             offered = each  # a later append is given all that an earlier one was
         else:
             raise ValueError("more offered than there is")
-    return int(number), waiting, offered
+    return _number(number), waiting, offered
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("no number")
+    return value
 
 
 def _unpacked(values: list[object]) -> Waiting:
+    """A fix as `_packed` wrote it; what no record could carry would end every start while the file is there."""
     boot_id, *rest = values
-    if not isinstance(boot_id, int) or len(rest) != len(_names):
+    if type(boot_id) is not int or not 0 < boot_id < 1 << 64 or len(rest) != len(_names):
         raise ValueError("fields differ")
-    return Waiting(Fix(**dict(zip(_names, rest, strict=True))), boot_id)  # type: ignore[arg-type]
+    if not all(type(value) in kinds for value, kinds in zip(rest, _KINDS, strict=True)):
+        raise ValueError("types differ")
+    fix = Fix(**dict(zip(_names, rest, strict=True)))  # type: ignore[arg-type]
+    if not within_limits(fix):
+        raise ValueError("values beyond what a record carries")
+    return Waiting(fix, boot_id)

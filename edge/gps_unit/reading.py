@@ -33,6 +33,8 @@ _HDOP_NONE = 50.0
 _HDOP_MAX = 99.0
 _SATELLITES_MAX = 99
 
+_NOWHERE_DEG = 1e-6  # the coarsest quantum on the air: what is nearer to 0,0 would be rounded to it
+
 _MEASURED = frozenset("ADFPR")  # autonomous, differential, RTK float, precise, RTK: NMEA 0183 v4.11 mode indicator
 _ESTIMATED = "E"
 _SYNTHETIC = frozenset("MS")  # entered by hand, simulator
@@ -263,7 +265,7 @@ def _position(lat: str, lat_dir: str, lon: str, lon_dir: str) -> Position | None
     lat_deg, lon_deg = int(north[1]) + _minutes(north[2]) / 60, int(east[1]) + _minutes(east[2]) / 60
     if lat_deg > 90 or lon_deg > 180:
         raise Malformed(f"position {texts}")
-    if lat_deg == 0 and lon_deg == 0:  # I5: 0,0 is how receivers say "none", never where a vehicle is
+    if max(lat_deg, lon_deg) < _NOWHERE_DEG:  # I5: 0,0 is how receivers say "none", never where a vehicle is
         return None
     return Position(-lat_deg if lat_dir == "S" else lat_deg, -lon_deg if lon_dir == "W" else lon_deg)
 

@@ -21,6 +21,7 @@ from edge.errors import DeviceLost
 SPEEDS = (9600, 115200, 4800, 38400, 57600, 19200, 230400, 460800, 921600)
 # Old marine and military receivers; gpsd hunts through the same framings. None is known above 38400.
 OTHER_FRAMINGS = ("7E1", "7O1", "8O1", "8E1")
+FRAMINGS = ("8N1", *OTHER_FRAMINGS)
 OTHER_FRAMING_SPEEDS = (4800, 9600, 19200, 38400)
 
 # A receiver of 1 Hz that was caught at the end of its burst speaks again within this.

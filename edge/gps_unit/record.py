@@ -8,11 +8,11 @@ from typing import Protocol
 
 from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
-from edge.gps_unit.fix import Fix, to_columns
+from edge.gps_unit.fix import Fix, to_columns, within_limits
 from edge.gps_unit.interval import OpenInterval, Waiting, rows
 from edge.gps_unit.motion import FixWatch, Policy
 from edge.health import Health
-from wire.columns import HIGHEST, LOWEST, encode_track
+from wire.columns import encode_track
 from wire.encode import event
 from wire.kinds import CLASS_STATUS, CLASS_TRACK, KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
 from wire.thin import thin
@@ -98,7 +98,7 @@ class Recorder:
 
     def take(self, fix: Fix) -> None:
         """One epoch's fix: it survives a kill when this returns."""
-        if not _within_limits(fix):
+        if not within_limits(fix):
             self._tally.rejected["out_of_range"] += 1
             return
         if fix.utc_ms is not None and not fix.synthetic:
@@ -230,13 +230,6 @@ class Recorder:
             estimated=[place for place, index in enumerate(kept) if run[index].fix.estimated],
             parked=first.fix.parked,
         )
-
-
-def _within_limits(fix: Fix) -> bool:
-    """Whether the wire can carry it: a receiver may say anything."""
-    return all(
-        value is None or low <= value <= high for value, low, high in zip(to_columns(fix), LOWEST, HIGHEST, strict=True)
-    )
 
 
 def _columns(fix: Fix) -> tuple[int, int, int, int | None, int | None, int | None, int | None, int | None]:

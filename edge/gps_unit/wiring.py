@@ -13,7 +13,7 @@ from edge.config import FIRMWARE, UnitConfig
 from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.listen import Listener
 from edge.gps_unit.motion import Policy
-from edge.gps_unit.receiver import Line, Receiver
+from edge.gps_unit.receiver import FRAMINGS, SPEEDS, Line, Receiver
 from edge.gps_unit.record import Recorder, Reporting, Tally
 from edge.health import Health, Sources
 from edge.memory import Memory
@@ -72,7 +72,7 @@ class CommandIds:
 
     def load(self) -> list[str]:
         """The ids, oldest first."""
-        return list(self._memory.recall("command_ids", []))
+        return [one for one in self._memory.recall("command_ids", []) if isinstance(one, str)]
 
     def save(self, ids: list[str]) -> None:
         """Keep these."""
@@ -159,11 +159,11 @@ def unit(
 
 def _boot_reason(clock: Clock, memory: Memory) -> str:
     """power_on after a boot, restart after a clean stop, killed after none."""
-    boot_id, how = memory.recall("last_boot", [0, ""])
+    before = memory.recall("last_boot", [])
     memory.remember("last_boot", [clock.boot_id, "running"])
-    if boot_id != clock.boot_id:
+    if before[:1] != [clock.boot_id]:
         return "power_on"
-    return "restart" if how == "clean" else "killed"
+    return "restart" if before[1:] == ["clean"] else "killed"
 
 
 def _traffic(uplink: Uplink) -> Traffic:
@@ -175,6 +175,7 @@ def _traffic(uplink: Uplink) -> Traffic:
 def _line(remembered: object) -> Line | None:
     """The receiver's line as documents keep it; None when there is none that makes sense."""
     match remembered:
-        case [int(speed), str(framing)] if 4800 <= speed <= 921600 and len(framing) == 3:
+        # What no scan would have found is worn bits; a port that cannot be set so would end every start.
+        case [int(speed), str(framing)] if speed in SPEEDS and framing in FRAMINGS:
             return Line(speed, framing)
     return None
