@@ -7,12 +7,19 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from broker.config import CentreConfig, load_centre
 from broker.stopping import Stop
 from settings import EXIT_CONFIG, ConfigError
 from wire.errors import PantauError
+
+if TYPE_CHECKING:
+    from broker.figure import Figure
+    from broker.survey import Survey
 
 STORE_RETRY_S = 0.5
 PARTS = ("mosquitto", "bridge", "publisher")
@@ -72,26 +79,55 @@ def _bridge(config: CentreConfig, at: Callable[[str], None]) -> int:
     from broker.store import open_store
 
     bridge = Bridge(config.bridge, lambda: open_store(config.store.url, writer=True, at=at), _stop(), at=at)
-    code = bridge.run()
-    if bridge.stuck:
+    with ExitStack() as told:
+        survey = _tell(config, told, "store", config.metrics.bridge_port, bridge.figures)
+        code = bridge.run()
+    return _left(code, stuck=bridge.stuck or (survey is not None and survey.stuck))
+
+
+def _left(code: int, *, stuck: bool) -> int:
+    if stuck:
         logging.shutdown()
         os._exit(code)  # Python would wait for the thread, and the thread for a disk that hangs
     return code
 
 
 def _publisher(config: CentreConfig, at: Callable[[str], None]) -> int:
+    from broker.published import Published, publisher_figures
     from broker.publisher import Publisher
     from broker.store import StoreUnavailable, open_store
 
-    stop = _stop()
-    while not stop.is_set():
-        try:
-            with open_store(config.store.url) as store:
-                Publisher(store, config.endpoint(config.credentials.publisher), at=at).run(stop)
-        except StoreUnavailable as error:  # at the very first start the bridge has yet to make it
-            logging.info("waiting for the store: %s", error)
-            stop.wait(STORE_RETRY_S)
-    return 0
+    stop, told = _stop(), Published()
+    with ExitStack() as stack:
+        survey = _tell(
+            config, stack, "ledger", config.metrics.publisher_port, lambda: publisher_figures(told, time.monotonic())
+        )
+        while not stop.is_set():
+            try:
+                with open_store(config.store.url) as store:
+                    Publisher(store, config.endpoint(config.credentials.publisher), told=told, at=at).run(stop)
+            except StoreUnavailable as error:  # at the very first start the bridge has yet to make it
+                logging.info("waiting for the store: %s", error)
+                stop.wait(STORE_RETRY_S)
+    return _left(0, stuck=survey is not None and survey.stuck)
+
+
+def _tell(
+    config: CentreConfig, stack: ExitStack, look: str, port: int, figures: Callable[[], list[Figure]]
+) -> Survey | None:
+    """Metrics at `port` while the stack lasts, the survey `look` among them; None when they are off."""
+    if not port:
+        return None
+    from broker.survey import SURVEYS, Survey
+
+    try:
+        from broker.metrics import Metrics
+    except ModuleNotFoundError as error:  # an upgrade that was not told of it: not worth losing the bridge
+        logging.warning("no metrics: %s; install the extra broker", error)
+        return None
+    survey = stack.enter_context(Survey(look, config.store.url, *SURVEYS[look]))
+    stack.enter_context(Metrics(config.metrics.address, port, lambda: [*figures(), *survey.figures()]))
+    return survey
 
 
 def _accepts(address: str, port: int) -> bool:

@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from broker.bridge_figures import bridge_figures
 from broker.bridge_state import BridgeState
 from broker.committer import Committer
-from broker.desk import Desk, DownConnected, Note, Notice, ReaderConnected
+from broker.desk import NOBODY, Desk, DownConnected, Note, Notice, ReaderConnected
 from broker.downlink import Downlink
+from broker.figure import Figure
 from broker.lanes import Lanes, Queued
 from broker.mqtt import Endpoint, Link
 from broker.receipts import Receipts
@@ -80,6 +82,8 @@ class Bridge:
         self._down = Link(
             settings.receipts, f"{settings.name}-receipts", connected=lambda: self._notes.put(DownConnected())
         )
+        self._links = {"receipts": self._down}
+        self._desk: Desk | None = None
         self._store_ids: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._committer = Committer(
             self._lanes,
@@ -104,10 +108,10 @@ class Bridge:
             self._join([committing], COMMIT_WITHIN_S)
             return self._exit_code()
         mine = BridgeState(online=True, session=int(time.time() * 1000), store_id=store_id)
-        reader = self._reader(mine)
+        reader = self._links["reader"] = self._reader(mine)
         reading, receipting = self._thread("reader", reader.run), self._thread("receipts", self._down.run)
         try:
-            yields = self._desk(mine, reader)
+            yields = self._sit_at_desk(mine, reader)
         finally:
             self._stop.set()
             self._join([committing], COMMIT_WITHIN_S)
@@ -152,14 +156,14 @@ class Bridge:
                 continue
         return None
 
-    def _desk(self, mine: BridgeState, reader: Link) -> bool:
+    def _sit_at_desk(self, mine: BridgeState, reader: Link) -> bool:
         topic, state = bridge_state(self._settings.name), mine.encode()
 
         def publish_state() -> None:
             reader.publish(topic, state, qos=1, retain=True)
 
         with Downlink(self._settings.downlink_path) as downlink:
-            desk = Desk(
+            desk = self._desk = Desk(
                 mine,
                 self._settings.name,
                 self._notes,
@@ -180,6 +184,19 @@ class Bridge:
             "dropped_notices": self._notes_dropped,
         }
         return {**self._committer.counters, **dropped}
+
+    def figures(self) -> list[Figure]:
+        """Everything the bridge counts, as of now; callable from any thread, and never waits for one."""
+        desk, now_s = self._desk, time.monotonic()
+        return bridge_figures(
+            counters={**self.counters(), **(dict(desk.counters) if desk else {})},
+            tally=self._committer.tally,
+            lanes=self._lanes,
+            fleet=desk.fleet if desk else NOBODY,
+            slot_distance_s=self._committer.slot_distance_s(now_s),
+            connected={name: link.online for name, link in dict(self._links).items()},
+            now_mono_s=now_s,
+        )
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:

@@ -20,6 +20,7 @@ from broker.presence import Heard
 from broker.receipts import Gathered, Key, Receipts
 from broker.stopping import Stop
 from broker.store import Arrival, Outcome, Store, StoreUnavailable
+from broker.tally import BULK, DUPLICATE, LIVE, POISON, Tally
 from wire.decode import Parcel, decode_parcel, encode_receipt
 from wire.errors import PeerViolation
 from wire.kinds import CLASS_ALARM, KIND_RESULT
@@ -103,6 +104,7 @@ class Committer:
         self.lanes = lanes
         self.woken = threading.Event()  # set by the network thread after it put something into a lane
         self.counters: Counter[str] = Counter()
+        self.tally = Tally()
         self._open_store = open_store
         self._opened = opened
         self._send = send
@@ -130,6 +132,7 @@ class Committer:
         if live or bulk:
             group = self._read(live, bulk)
             self._at("group:read")
+            self.tally.begun_mono_s = time.monotonic()
             outcomes, took_s = self._patiently(stop, lambda: self._commit(store, group.arrivals))
             if outcomes is not None:
                 self._settle(store, group, outcomes, took_s)
@@ -212,15 +215,20 @@ class Committer:
         """The group is stored: note what each unit is to be told, send what is due, learn what it cost."""
         started_s = time.monotonic()
         after = iter(outcomes)
+        odd: tuple[Counter[str], Counter[str]] = Counter(), Counter()
         for index, (unit, parcel) in enumerate(group.parcels):
-            self._note(unit, parcel, [next(after) for _ in parcel.rows], bulk=index >= group.live)
+            bulk = index >= group.live
+            self._note(unit, parcel, [next(after) for _ in parcel.rows], bulk=bulk, odd=odd[bulk])
         self.counters["groups"] += 1
         self.counters["rows"] += len(outcomes)
+        self.tally.group(LIVE, group.live, group.live_rows, odd[False])
+        self.tally.group(BULK, len(group.parcels) - group.live, len(outcomes) - group.live_rows, odd[True])
+        self.tally.committed(len(outcomes), took_s, started_s)
         self._told(group.heard)
         self._send_receipts(store, self._receipts.due(started_s))
         self._learn(group, len(outcomes), took_s, time.monotonic() - started_s)
 
-    def _note(self, unit: str, parcel: Parcel, outcomes: list[Outcome], *, bulk: bool) -> None:
+    def _note(self, unit: str, parcel: Parcel, outcomes: list[Outcome], *, bulk: bool, odd: Counter[str]) -> None:
         now_s = time.monotonic()
         checks = {row.seq: row.check for row, outcome in zip(parcel.rows, outcomes, strict=True) if outcome}
         gathered = self._receipts.stored(unit, parcel.outbox_id, checks, now_mono_s=now_s)
@@ -230,7 +238,7 @@ class Committer:
             if row.kind == KIND_RESULT and outcome & Outcome.STORED:
                 self._told(Result(unit=unit, body=row.body))
             if outcome != PLAINLY_STORED:  # flags are slow: a microsecond each
-                self._count(outcome)
+                self._count(outcome, odd)
                 if outcome & Outcome.CONFLICT:
                     gathered.new_outbox = at_once = True
         if parcel.refused:
@@ -244,10 +252,16 @@ class Committer:
         if at_once:
             self._receipts.hurry(unit, parcel.outbox_id)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, odd: Counter[str]) -> None:
+        if outcome == NOT_STORED or outcome & Outcome.DUPLICATE:
+            odd[DUPLICATE if outcome else POISON] += 1
         for flag in (Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.UNDECODED, Outcome.FUTURE):
             if outcome & flag:
                 self.counters[str(flag.name).lower()] += 1
+
+    def slot_distance_s(self, now_mono_s: float) -> float:
+        """How far ahead the next number to be drawn lies; from any thread."""
+        return self._numbers.distance_s(now_mono_s)
 
     def _send_receipts(self, store: Store, due: Iterable[tuple[Key, Gathered]]) -> None:
         for (unit, outbox_id), gathered in due:

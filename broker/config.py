@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ def _consumer(written: Any) -> Consumer:
 
 def _store_url(url: str) -> str | None:
     return None if url.startswith("sqlite:///") and len(url) > len("sqlite:///") else _STORE_WANTED
+
+
+def _loopback(address: str) -> str | None:
+    try:
+        if ip_address(address).is_loopback:
+            return None
+    except ValueError:
+        pass  # no address at all, a host name for instance: the same words help
+    return "the figures are not encrypted and nobody is asked who reads them, so only this machine may"
 
 
 def _one_line(path: Path) -> str | None:
@@ -108,12 +118,31 @@ class StorePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsPlace:
+    """Figures for Prometheus over HTTP, for a scraper on this machine (docs/operating.md). A port of 0 is off."""
+
+    address: str = setting(
+        "address both listen on", check=_loopback, wanted='a loopback address in quotes: "127.0.0.1" or "::1"',
+        default="127.0.0.1", reason="not encrypted and open to whoever reaches it",
+    )  # fmt: skip
+    bridge_port: int = setting(
+        "TCP port of the bridge's figures; 0 = off", at_least=0, at_most=65535, default=9883,
+        reason="8883 as exporters have it, above 9000; costs nothing while nobody asks",
+    )  # fmt: skip
+    publisher_port: int = setting(
+        "TCP port of the publisher's figures and of the ledger's; 0 = off, and no ledger is drawn", at_least=0,
+        at_most=65535, default=9884, reason="the next one",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class CentreConfig:
     """The centre's file."""
 
     broker: Broker
     credentials: Credentials
     store: StorePlace
+    metrics: MetricsPlace
 
     @property
     def roles(self) -> Roles:
@@ -206,8 +235,9 @@ def load_centre(path: str | Path) -> CentreConfig:
     names = [config.credentials.bridge, receipts_name(config.credentials.bridge), config.credentials.publisher]
     if config.broker.run:
         names.append(config.broker.host)
+    problems = _twice(config.metrics)
     needed = [config.ca_path, *(pem for name in names for pem in config.pem_paths(name))]
-    problems = [
+    problems += [
         Problem(key="credentials.directory", value=str(config.credentials.directory), wanted=f"{pem.name} {why}")
         for pem in needed
         if (why := _unreadable(pem)) is not None
@@ -218,6 +248,13 @@ def load_centre(path: str | Path) -> CentreConfig:
     if problems:
         raise ConfigError(str(path), problems)
     return config
+
+
+def _twice(metrics: MetricsPlace) -> list[Problem]:
+    port = metrics.publisher_port
+    if not port or port != metrics.bridge_port:
+        return []
+    return [Problem(key="metrics.publisher_port", value=str(port), wanted="must be another than metrics.bridge_port")]
 
 
 def _unreadable(path: Path) -> str | None:

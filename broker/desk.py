@@ -53,6 +53,16 @@ class ReaderConnected(NamedTuple):
     """The reading connection stands (again): nobody there knows that this bridge lives."""
 
 
+class Fleet(NamedTuple):
+    """Units online, units ever heard of and not online, and the bytes that all of them said wait."""
+
+    online: int
+    offline: int
+    waiting_bytes: int
+
+
+NOBODY: Final = Fleet(0, 0, 0)
+
 Note = list[Heard] | Result | Notice | DownConnected | ReaderConnected
 
 
@@ -87,6 +97,7 @@ class Desk:
         self._down_connected = False
         self._downlink_fails = False
         self._yields = False
+        self.fleet = NOBODY  # as of the last writing; replaced whole, for other threads
         self._spoken = self._spoken_before = False  # on any connection; on one before this
         self._commands_due_s = self._presence_due_s = 0.0
 
@@ -199,13 +210,12 @@ class Desk:
             self._downlink_fails = True
 
     def _write_presence(self) -> None:
+        units = self.register.all()
+        online = sum(unit.online for unit in units)
+        self.fleet = Fleet(online, len(units) - online, sum(unit.waiting_bytes or 0 for unit in units))
         try:
             write_presence(
-                self._presence_path,
-                self.register.all(),
-                {**self._counters_of_all(), **self.counters},
-                _utc_ms(),
-                at=self._at,
+                self._presence_path, units, {**self._counters_of_all(), **self.counters}, _utc_ms(), at=self._at
             )
         except OSError as error:
             self.counters["presence_unwritten"] += 1

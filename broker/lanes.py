@@ -61,6 +61,13 @@ class Lane:
     def held_bytes(self) -> int:
         return self._put_bytes - self._taken_bytes
 
+    def waited_s(self, now_mono_s: float) -> float:
+        """How long the oldest has waited, 0 when none does; from any thread."""
+        try:
+            return max(0.0, now_mono_s - self._queue[0].at_mono_s)
+        except IndexError:  # empty, maybe only now
+            return 0.0
+
     def __len__(self) -> int:
         return len(self._queue)
 
@@ -153,6 +160,10 @@ class Numbers:
         Units on slow uplinks send less than a number allows; time kept for the rest would be lost to all.
         """
         self._parcel_bytes += COST_WEIGHT * (min(parcel_bytes, BULK_PARCEL_BYTES) - self._parcel_bytes)
+
+    def distance_s(self, now_mono_s: float) -> float:
+        """How long a unit that asked now would be told to wait."""
+        return max(0.0, self._slot_mono_s - now_mono_s)
 
     def draw(self, waiting_bytes: int, *, now_mono_s: float, cost: Cost) -> int:
         """The milliseconds after which a unit with `waiting_bytes` > 0 may send one bulk parcel."""

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from broker.clean import read_body, record_message, stream_of
 from broker.mqtt import Endpoint
 from broker.outlet import Connection, OutletLost
+from broker.published import RECORD, STATE, Published
 from broker.states import States
 from broker.store import Store, StoreUnavailable, open_store
 
@@ -58,11 +59,14 @@ class Publisher:
         *,
         utc_ms: Callable[[], int] = lambda: time.time_ns() // 10**6,
         at: Callable[[str], None] = lambda _point: None,
+        told: Published | None = None,
     ):
+        """`told`: where it counts, when somebody else wants to read that."""
         self._store = store
         self._endpoint = endpoint
         self._utc_ms = utc_ms
         self._at = at
+        self._told = told or Published()
         self._states = States(store)
 
     def run(self, stop: Stop) -> None:
@@ -74,10 +78,11 @@ class Publisher:
                 connection.open()
                 log.info("publishing to %s port %d", self._endpoint.host, self._endpoint.port)
                 failures = 0
-                _Run(self._store, connection, self._states, self._utc_ms, self._at).until(stop)
+                _Run(self._store, connection, self._states, self._utc_ms, self._told, self._at).until(stop)
             except (OutletLost, StoreUnavailable) as error:
                 log.log(logging.DEBUG if failures else logging.WARNING, "publishing is interrupted: %s", error)
                 failures += 1
+                self._told.lost()
                 stop.wait(random.uniform(0.0, min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** min(failures, 10))))
             finally:
                 connection.close()
@@ -92,6 +97,7 @@ class _Run:
         connection: Connection,
         states: States,
         utc_ms: Callable[[], int],
+        told: Published,
         at: Callable[[str], None],
     ) -> None:
         self._store = store
@@ -99,15 +105,17 @@ class _Run:
         self._states = states
         self._utc_ms = utc_ms
         self._at = at
+        self._told = told
         self._heads: dict[tuple[str, str, str], int] = {}  # (agency, asset, stream): log_id published last
         self._cursor = self._resumed = store.cursor(CURSOR_NAME)
         self._position = max(0, self._cursor - REMEMBERED_ROWS)
         self._asked = self._cursor
         self._asked_s = self._refresh_s = time.monotonic()
+        told.began(self._cursor)
 
     def until(self, stop: Stop) -> None:
         """Publish the log until stopped; raises OutletLost, StoreUnavailable."""
-        self._states.republish_all(self._refresh_s)
+        self._told.republished += self._states.republish_all(self._refresh_s)
         self._refresh()
         while not stop.is_set():
             took = self._position - self._cursor < WINDOW_ROWS and self._take_batch()
@@ -118,6 +126,7 @@ class _Run:
             if not self._connection.behind:  # a state that waits is only ever replaced by a newer one
                 for message in self._states.due(now_s):
                     self._connection.publish(message)
+                    self._told.messages[STATE] += 1
             if self._position - self._asked >= BARRIER_ROWS or now_s - self._asked_s >= BARRIER_S:
                 self._ask(now_s)
             if not took:
@@ -126,14 +135,17 @@ class _Run:
 
     def _take_batch(self) -> bool:
         entries = self._store.read_log(self._position, BATCH_ROWS)
-        now_s = time.monotonic()
+        now_s, sent = time.monotonic(), 0
         for entry in entries:
             body = read_body(entry)
             stream = (entry.agency, entry.asset, stream_of(entry.kind, body))
             if entry.log_id > self._resumed:
                 self._connection.publish(record_message(entry, body, self._heads.get(stream)))
+                sent += 1
             self._heads[stream] = self._position = entry.log_id
             self._states.take(entry, body, now_s)
+        self._told.messages[RECORD] += sent
+        self._told.position = max(self._position, self._cursor)  # before the cursor it only remembers
         if self._position > self._resumed and entries:
             self._at("publish:queued")
         return bool(entries)
@@ -147,6 +159,7 @@ class _Run:
         if self._position > self._asked:
             self._connection.barrier(self._position)
             self._asked = self._position
+            self._told.asked(self._asked, now_s)
         self._asked_s = now_s
 
     def _prove(self, timeout_s: float) -> None:
@@ -155,6 +168,7 @@ class _Run:
             self._at("cursor:proven")
             self._store.set_cursor(CURSOR_NAME, proven)
             self._cursor = proven
+            self._told.proven(proven, time.monotonic())
             self._at("cursor:moved")
         elif self._position > self._cursor and not self._connection.behind:
             self._at("publish:sent")

@@ -55,10 +55,12 @@ class States:
                 self._show(asset, picture)
                 self._schedule(asset, now_s)
 
-    def republish_all(self, now_s: float) -> None:
-        """Put every state on the timetable, at REPUBLISHED_PER_S; the ones that move meanwhile go first."""
-        for i, asset in enumerate([*self._pictures, *self._ended]):
+    def republish_all(self, now_s: float) -> int:
+        """Put every state on the timetable, at REPUBLISHED_PER_S; the ones that move meanwhile go first. How many."""
+        again = [*self._pictures, *self._ended]
+        for i, asset in enumerate(again):
             self._schedule(asset, now_s + i / REPUBLISHED_PER_S)
+        return len(again)
 
     def due(self, now_s: float) -> Iterator[Message]:
         """The states to publish now."""

@@ -47,13 +47,15 @@ class City:
         broker_port: int | None = None,
         consumers: dict[str, Sequence[str]] | None = None,
         broker_host: str = HOST,
+        metrics_ports: tuple[int, int] = (0, 0),
     ) -> None:
-        """`broker_port`: where units connect when a link lies between."""
+        """`broker_port`: where units connect when a link lies between. `metrics_ports`: bridge, publisher."""
         self.directory = directory.absolute()
         self.units = list(units)
         self.port = port or free_port()
         self.broker_host = broker_host
         self._units_port = broker_port or self.port
+        self.metrics_ports = metrics_ports
         self._consumers = {CONSUMER: ("*",), **(consumers or {})}
         self.children: dict[str, Child] = {}
         self.authority: Authority = make_authority(self.directory / "ca")
@@ -171,7 +173,8 @@ class City:
         return (
             f"[broker]\n{broker}\nconsumers = [{', '.join(consumers)}]\n\n"
             f"[credentials]\n{_pairs({'directory': str(self.authority.directory)})}\n\n"
-            f"[store]\n{_pairs({'url': self.store_url, 'state_directory': str(self.directory / 'centre')})}\n"
+            f"[store]\n{_pairs({'url': self.store_url, 'state_directory': str(self.directory / 'centre')})}\n\n"
+            f"[metrics]\nbridge_port = {self.metrics_ports[0]}\npublisher_port = {self.metrics_ports[1]}\n"
         )
 
     def _unit_toml(self, plan: UnitPlan) -> str:

@@ -12,12 +12,15 @@ from broker.store.values import (
     UNDECODED,
     UNKNOWN_KIND,
     Arrival,
+    LedgerSums,
     LogEntry,
     Outcome,
     Purged,
+    Size,
     StoreInUse,
     StoreUnavailable,
     StoreVersion,
+    Unread,
 )
 from wire.errors import PantauError
 
@@ -28,14 +31,17 @@ __all__ = [
     "Account",
     "Arrival",
     "Assignment",
+    "LedgerSums",
     "LogEntry",
     "Outcome",
     "Purged",
+    "Size",
     "Store",
     "StoreAddress",
     "StoreInUse",
     "StoreUnavailable",
     "StoreVersion",
+    "Unread",
     "open_store",
 ]
 
@@ -69,6 +75,12 @@ class Store(Protocol):
 
     def wait(self, after_log_id: int, timeout_s: float) -> bool:
         """Whether there are entries after after_log_id; waits up to timeout_s for them, notices within 5 ms."""
+
+    def unread(self, after_log_id: int) -> Unread:
+        """How much of the log lies after after_log_id, purged entries and gaps in log_ids included."""
+
+    def size(self) -> Size:
+        """What the store takes on its disk, and the room there."""
 
     def cursor(self, name: str) -> int:
         """The log_id a reader of the log has set under its name, 0 when it never did."""
@@ -112,6 +124,12 @@ class Store(Protocol):
 
     def ledger(self) -> list[Account]:
         """The balance of every outbox, by unit and first arrival."""
+
+    def incomplete(self) -> Iterator[Account]:
+        """The same for the outboxes that lack a stored seq; all of one moment, balanced as they are taken."""
+
+    def ledger_sums(self) -> LedgerSums:
+        """The sums over every outbox of what needs no balance."""
 
     def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
         """Delete records of days before that instant's UTC day, for good; small transactions, commits go on between."""

@@ -8,14 +8,23 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from broker.assets import Assignment, Roster, unassigned
-from broker.ledger import Account, balance
+from broker.ledger import Account
 from broker.store import upkeep
-from broker.store.derived import held_ranges
+from broker.store.accounts import EVERY, INCOMPLETE, accounts, ledger_sums
 from broker.store.intake import Intake
 from broker.store.log import BLOCK_ENTRIES, Names, day_of, read_assignments, transaction
 from broker.store.schema import LAST_DAY, connect, unavailable
-from broker.store.values import Arrival, LogEntry, Outcome, Purged, StoreInUse, StoreUnavailable
-from wire.ranges import Ranges
+from broker.store.values import (
+    Arrival,
+    LedgerSums,
+    LogEntry,
+    Outcome,
+    Purged,
+    Size,
+    StoreInUse,
+    StoreUnavailable,
+    Unread,
+)
 
 _POLL_S = 0.002  # PRAGMA data_version costs 2 us; the way from append to clean topic should stay below 15 ms
 _PAGE_ROWS = 500  # entries a read: no read transaction is held while the caller works with them
@@ -24,6 +33,10 @@ _COLUMNS = """l.log_id, l.row_id, l.revision, x.unit, x.outbox_id, l.conflict, l
  l.utc_to_ms, l.time_doubt_s, l.stored_utc_ms, l.flags, n.agency, n.asset, n.kind"""
 _BODY = " CROSS JOIN bodies b ON b.body_id = l.body_id CROSS JOIN boxes x ON x.box = l.box "
 _WHOLE = f"{_BODY} CROSS JOIN names n ON n.name = l.name "
+
+# Corrections keep the arrival of their record, and a change of names writes many in a row: the age of what is unread
+# is that of the first other entry among so many.
+_LOOK_AHEAD_ROWS = 1_000
 
 
 class SqliteStore:
@@ -90,6 +103,23 @@ class SqliteStore:
             if left <= 0:
                 return False
             time.sleep(min(_POLL_S, left))
+
+    def unread(self, after_log_id: int) -> Unread:
+        last_log_id = self.last_log_id()
+        ahead = "SELECT stored_utc_ms, revision FROM log WHERE log_id > ? ORDER BY log_id LIMIT ?"
+        query = f"SELECT stored_utc_ms FROM ({ahead}) WHERE revision = 0 LIMIT 1"
+        found = self._all(query, (after_log_id, _LOOK_AHEAD_ROWS))
+        return Unread(last_log_id, max(0, last_log_id - after_log_id), int(found[0][0]) if found else None)
+
+    def size(self) -> Size:
+        try:
+            disk = os.statvfs(self._path)
+            wal = Path(f"{self._path}-wal")
+            wal_bytes = wal.stat().st_size if wal.exists() else 0
+            file_bytes = Path(self._path).stat().st_size
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
+        return Size(file_bytes, wal_bytes, disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
 
     def cursor(self, name: str) -> int:
         found = self._all("SELECT log_id FROM cursors WHERE cursor = ?", (name,))
@@ -213,37 +243,15 @@ class SqliteStore:
 
     def ledger(self) -> list[Account]:
         with unavailable(self._path):
-            self._db.execute("BEGIN")  # one moment of all tables
-            try:
-                return self._accounts()
-            finally:
-                self._db.execute("COMMIT")
+            return list(accounts(self._db, EVERY))
 
-    def _accounts(self) -> list[Account]:
-        stored: dict[int, list[tuple[int, int]]] = {}
-        for box, first, last in self._db.execute("SELECT box, first, last FROM ranges ORDER BY box, first"):
-            stored.setdefault(box, []).append((first, last))
-        shed: dict[int, dict[str, Ranges]] = {}
-        for box, reason, first, last in self._db.execute("SELECT box, reason, first, last FROM shed"):
-            shed.setdefault(box, {}).setdefault(reason, Ranges()).add(first, last)
-        held = {row[0]: row[1:] for row in self._db.execute("SELECT box, below_seq, ranges FROM held")}
-        boxes = self._db.execute("SELECT box, unit, outbox_id, expired, conflicts FROM boxes ORDER BY unit, box")
-        accounts = []
-        for box, unit, outbox_id, expired, conflicts in boxes:
-            below_seq, pairs = held.get(box, (0, b""))
-            accounts.append(
-                balance(
-                    unit=unit,
-                    outbox_id=outbox_id,
-                    stored=Ranges(stored.get(box, ())),
-                    shed=shed.get(box, {}),
-                    held=held_ranges(pairs),
-                    below_seq=below_seq,
-                    expired=expired,
-                    conflicts=conflicts,
-                )
-            )
-        return accounts
+    def incomplete(self) -> Iterator[Account]:
+        with unavailable(self._path):
+            return accounts(self._db, INCOMPLETE)
+
+    def ledger_sums(self) -> LedgerSums:
+        with unavailable(self._path):
+            return ledger_sums(self._db)
 
     def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
         with unavailable(self._path):

@@ -80,6 +80,35 @@ class LogEntry(NamedTuple):
     asset_kind: str | None
 
 
+class Unread(NamedTuple):
+    """What a reader of the log has before it: how many entries, and when the oldest one's record arrived (Unix ms).
+
+    since_utc_ms is None when nothing is unread, and when all that was looked at are corrections of older records.
+    """
+
+    last_log_id: int
+    entries: int
+    since_utc_ms: int | None
+
+
+class Size(NamedTuple):
+    """What the store takes on its disk, and what that has left for this user, in bytes."""
+
+    file_bytes: int
+    wal_bytes: int
+    disk_free_bytes: int
+    disk_bytes: int
+
+
+class LedgerSums(NamedTuple):
+    """What needs no balance: outboxes, records stored, of those expired (purged), and conflicts beside them."""
+
+    outboxes: int
+    stored: int
+    expired: int
+    conflicts: int
+
+
 class Purged(NamedTuple):
     """What a purge took: records and bytes of their bodies."""
 
