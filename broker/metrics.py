@@ -41,7 +41,7 @@ class Metrics:
         self._port = port
         self._retry_s = retry_s
         self._figures = figures
-        self._refused = 0
+        self.refused_ports = 0
         self._closing = threading.Event()
         self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="metrics")
@@ -51,7 +51,7 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Called by the library for each scrape."""
-        refused = counter("pantau_metrics_refused_ports_total", "Times this port could not be had", self._refused)
+        refused = counter("pantau_metrics_refused_ports_total", "Times this port could not be had", self.refused_ports)
         return map(_family, [*self._figures(), refused])
 
     def __enter__(self) -> Self:
@@ -78,13 +78,13 @@ class Metrics:
                 continue
             with server:
                 self._server = server
-                log.log(logging.INFO if self._refused else logging.DEBUG, "metrics on port %d", self._port)
+                log.log(logging.INFO if self.refused_ports else logging.DEBUG, "metrics on port %d", self._port)
                 while not self._closing.is_set():
                     server.handle_request()
 
     def _not_had(self, error: OSError) -> None:
-        self._refused += 1
-        level = logging.WARNING if self._refused == 1 else logging.DEBUG
+        self.refused_ports += 1
+        level = logging.WARNING if self.refused_ports == 1 else logging.DEBUG
         where = f"{self._address} port {self._port}"
         log.log(
             level, "no metrics on %s: %s; all else goes on, tried again every %.0f s", where, error.strerror, RETRY_S
@@ -100,10 +100,13 @@ class _Server(socketserver.TCPServer):
     def __init__(self, address: str, port: int, handler: type) -> None:
         self.address_family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
         self._serving: socket.socket | None = None
+        self._broken_off = False
         super().__init__((address, port), handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._serving = request
+        if self._broken_off:
+            self.break_off()
         try:
             super().process_request(request, client_address)
         finally:
@@ -114,7 +117,8 @@ class _Server(socketserver.TCPServer):
         log.log(logging.DEBUG if _gone() else logging.ERROR, "a scrape failed", exc_info=True)
 
     def break_off(self) -> None:
-        """End the scrape that is being answered; from any thread."""
+        """End the scrape that is being answered, and any after it; from any thread."""
+        self._broken_off = True
         serving = self._serving
         if serving is None:
             return

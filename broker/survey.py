@@ -29,7 +29,7 @@ CLOSE_WITHIN_S: Final = 0.5
 ACCOUNTS_A_TURN: Final = 50
 BETWEEN_TURNS_S: Final = 0.02
 # The reasons a unit gives (docs/records.md); any other text from outside is one label, not a new one each.
-SHED_REASONS: Final = ("shed", "corrupt", "refused")
+SHED_REASONS: Final = ("shed", "corrupt", "refused", "swallowed")
 
 Wait = Callable[[float], bool]  # sleeps up to so many seconds; True when it is to end
 Look = Callable[[Store, Wait], list[Figure]]

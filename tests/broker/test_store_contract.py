@@ -562,3 +562,53 @@ def test_purged_and_corrected_records_go_with_all_their_entries(store: Store) ->
     assert log_of(store) == []
     assert list(store.rows(unit=UNIT)) == []
     assert store.commit([anchor(3, 0, NOON - 19 * DAY, received=NOON)]) == [STORED]
+
+
+SEQS = st.integers(1, 12)
+CLAIMS = st.tuples(SEQS, SEQS).map(lambda pair: Ranges([(min(pair), max(pair))]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), SEQS), max_size=30),
+    st.lists(st.tuples(st.sampled_from(["a", "b", "d"]), CLAIMS), max_size=3),
+    st.lists(st.tuples(st.sampled_from(["a", "c", "e"]), CLAIMS, SEQS), max_size=3),
+)
+def test_the_incomplete_outboxes_are_those_of_the_ledger_that_lack_a_stored_seq(
+    tmp_path: Path, rows: list[tuple[str, int]], gone: list[tuple[str, Ranges]], held: list[tuple[str, Ranges, int]]
+) -> None:
+    claims = [tombstone(20 + n, [(OUTBOX, seqs, "shed")], unit=unit) for n, (unit, seqs) in enumerate(gone)]
+    claims += [
+        health(30 + n, [(OUTBOX, below, Ranges(p for p in seqs if p[1] < below))], unit=unit)
+        for n, (unit, seqs, below) in enumerate(held)
+    ]
+    for one in tmp_path.iterdir():
+        one.unlink()
+    with open_store(IMPLEMENTATIONS["sqlite"](tmp_path), writer=True) as store:
+        store.commit([arrival(seq, unit=unit) for unit, seq in rows])
+        # The claims come in outboxes of their own, so that their own seqs complete nothing.
+        store.commit([claim._replace(outbox_id=9, seq=n) for n, claim in enumerate(claims, 1)])
+        accounts, incomplete, sums = store.ledger(), list(store.incomplete()), store.ledger_sums()
+    assert [a for a in accounts if a.stored < a.produced] == [a for a in incomplete if a.produced]
+    assert sums == (len(accounts), sum(a.stored for a in accounts), 0, 0)
+
+
+def test_a_store_tells_its_size_and_the_room_beside_it(store: Store) -> None:
+    before = store.size()
+    store.commit([arrival(seq, bytes(100_000)) for seq in range(1, 51)])
+    after = store.size()
+    assert after.file_bytes + after.wal_bytes >= before.file_bytes + before.wal_bytes + 5_000_000
+    assert 0 < after.disk_free_bytes <= after.disk_bytes
+
+
+def test_what_is_unread_has_the_age_of_the_first_entry_that_is_no_correction(store: Store) -> None:
+    store.set_assignments([assigned("ambulance-07", 0)])
+    store.commit(drive([1, 2]))
+    newest = store.last_log_id()
+    assert store.unread(0) == (newest, newest, NOON + 13_000)
+    assert store.unread(newest) == (newest, 0, None)
+    store.set_assignments([assigned("ambulance-08", 0)])
+    corrected = store.last_log_id()
+    assert store.unread(newest) == (corrected, corrected - newest, None)
+    store.commit(drive([3]))
+    assert store.unread(newest) == (corrected + 1, corrected + 1 - newest, NOON + 33_000)
