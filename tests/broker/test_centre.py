@@ -49,7 +49,8 @@ class Centre:
         self.config.write_text(
             f'[broker]\nhost = "localhost"\nport = {port}\nlisten = "127.0.0.1"\nrun = {str(run).lower()}\n'
             f'[credentials]\ndirectory = "{authority.directory}"\n'
-            f'[store]\nurl = "{self.store_url}"\nstate_directory = "state"\n',
+            f'[store]\nurl = "{self.store_url}"\nstate_directory = "state"\n'
+            '[metrics]\nbridge_port = 0\npublisher_port = 0\n',
             "utf-8",
         )
         self.started: list[subprocess.Popen[bytes]] = []
