@@ -50,7 +50,7 @@ class Centre:
             f'[broker]\nhost = "localhost"\nport = {port}\nlisten = "127.0.0.1"\nrun = {str(run).lower()}\n'
             f'[credentials]\ndirectory = "{authority.directory}"\n'
             f'[store]\nurl = "{self.store_url}"\nstate_directory = "state"\n'
-            '[metrics]\nbridge_port = 0\npublisher_port = 0\n',
+            "[metrics]\nbridge_port = 0\npublisher_port = 0\n",
             "utf-8",
         )
         self.started: list[subprocess.Popen[bytes]] = []

@@ -37,6 +37,25 @@ def test_a_lane_never_holds_more_than_its_limit_and_counts_what_it_drops(limit: 
     assert lane.held_bytes == 0
 
 
+def test_a_lane_says_how_long_its_oldest_has_waited() -> None:
+    lane = Lane(10_000)
+    assert lane.waited_s(5.0) == 0
+    for at_s in (1.0, 3.0):
+        lane.put(Queued("pantau/v1/a/up", b"x", at_s))
+    assert lane.waited_s(5.0) == 4.0
+    lane.take()
+    assert lane.waited_s(5.0) == 2.0
+
+
+def test_the_distance_told_is_the_one_the_next_unit_draws() -> None:
+    numbers, cost = Numbers(), Cost(0.0)
+    for _ in range(50):
+        told_s = numbers.distance_s(10.0)
+        assert numbers.draw(100_000, now_mono_s=10.0, cost=cost) == round(told_s * 1000)
+    assert numbers.distance_s(10.0) > 0
+    assert numbers.distance_s(1_000.0) == 0
+
+
 def test_empty_messages_are_bounded_too() -> None:
     lane = Lane(10 * MESSAGE_BYTES)
     for _ in range(100):

@@ -7,6 +7,7 @@ import math
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,9 +24,11 @@ from broker.config import CentreConfig
 from broker.figure import Figure, Histogram, counter, gauge, histogram
 from broker.metrics import PATIENCE_S, Metrics
 from broker.mosquitto import ThrowawayMosquitto
+from broker.published import Published
 from broker.store import Arrival, Outcome, Store, open_store
 from broker.store.sqlite import SqliteStore
 from broker.survey import SHED_REASONS, Survey, look_at_ledger, look_at_store
+from broker.tally import Tally
 from provisioning.throwaway import Authority
 from settings import ConfigError
 from settings.load import from_document
@@ -371,3 +374,30 @@ def test_a_look_that_fails_is_said_once_counted_and_done_again(
         eventually(lambda: len(survey.figures()) == 3)
         assert told_of(survey.figures(), "pantau_store_look_failures_total") == 3
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+
+
+# ---------------------------------------------------------------- the counts
+
+
+def test_a_barrier_that_a_broken_connection_asked_for_is_never_timed() -> None:
+    told = Published()
+    told.began(0)
+    told.asked(10, 1.0)
+    told.lost()
+    told.began(0)
+    told.asked(12, 100.0)
+    told.proven(12, 100.5)
+    assert told.barrier_s.read()[0][-1] == 1
+    assert told.barrier_s.read()[1] == pytest.approx(0.5)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["live", "bulk"]), st.integers(0, 50), st.integers(0, 5), st.integers(0, 5))))
+def test_every_row_of_a_group_has_one_outcome(groups: list[tuple[str, int, int, int]]) -> None:
+    tally = Tally()
+    for lane, stored, duplicate, poison in groups:
+        odd = Counter({"duplicate": duplicate, "poison": poison})
+        tally.group(lane, 1, stored + duplicate + poison, odd)
+    assert tally.rows.total() == sum(sum(group[1:]) for group in groups)
+    for place, outcome in enumerate(("stored", "duplicate", "poison"), 1):
+        told = tally.rows["live", outcome] + tally.rows["bulk", outcome]
+        assert told == sum(int(group[place]) for group in groups)

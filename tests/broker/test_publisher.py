@@ -24,6 +24,7 @@ from broker.assets import Assignment
 from broker.mosquitto import ThrowawayMosquitto
 from broker.mqtt import Endpoint
 from broker.outlet import CURSOR_TOPIC
+from broker.published import RECORD, Published
 from broker.publisher import CURSOR_NAME, Publisher, store_when_there
 from broker.store import Arrival, Store, open_store
 from provisioning.throwaway import Authority
@@ -63,18 +64,18 @@ def endpoint(authority: Authority, mosquitto: ThrowawayMosquitto) -> Endpoint:
 
 
 @contextmanager
-def publishing(url: str, endpoint: Endpoint) -> Iterator[None]:
-    """A publisher at work in a thread, stopped cleanly at the end."""
-    stop = threading.Event()
+def publishing(url: str, endpoint: Endpoint) -> Iterator[Published]:
+    """A publisher at work in a thread, stopped cleanly at the end; what it counts."""
+    stop, told = threading.Event(), Published()
 
     def work() -> None:
         with open_store(url) as store:
-            Publisher(store, endpoint, utc_ms=lambda: NOON_MS).run(stop)
+            Publisher(store, endpoint, utc_ms=lambda: NOON_MS, told=told).run(stop)
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        yield
+        yield told
     finally:
         stop.set()
         thread.join(10.0)
@@ -186,21 +187,26 @@ def test_the_cursor_never_passes_what_the_broker_has_taken(
 ) -> None:
     store.commit([track(1, NOON_MS - 9_000)])
     mosquitto.kill()
-    with publishing(url, endpoint):
+    with publishing(url, endpoint) as told:
         time.sleep(0.5)
         assert store.cursor(CURSOR_NAME) == 0
+        assert (told.connections, told.connected) == (0, False)
+        assert told.interruptions > 0
         mosquitto.start()
         consumer = client("city-centre")
         consumer.subscribe(CURSOR_TOPIC)
         said = json.loads(consumer.next().payload)["log_id"]
     assert store.cursor(CURSOR_NAME) == said == store.last_log_id()
+    assert (told.connections, told.connected, told.cursor, told.position) == (1, True, said, said)
+    assert told.messages[RECORD] == said
+    assert told.barrier_s.read()[0][-1] >= 1
 
 
 def test_a_broker_that_forgot_everything_gets_the_states_and_later_records(
     url: str, store: Store, endpoint: Endpoint, mosquitto: ThrowawayMosquitto, client: Callable[..., MqttClient]
 ) -> None:
     store.commit([track(1, NOON_MS - 9_000), track(1, NOON_MS - 5_000, unit="box-8")])
-    with publishing(url, endpoint):
+    with publishing(url, endpoint) as told:
         witness = client("city-centre")
         witness.subscribe("city/v1/+/+/state")
         before = {message.topic: message.payload for message in (witness.next(), witness.next())}
@@ -215,6 +221,9 @@ def test_a_broker_that_forgot_everything_gets_the_states_and_later_records(
         after = {message.topic: message.payload for message in (everyone.next(), everyone.next())}
         assert after == before
         assert after.keys() == {STATE, "city/v1/unassigned/unassigned-box-8/state"}
+    assert told.connections == 2
+    assert told.interruptions >= 1
+    assert told.republished == 2
 
 
 def test_late_and_absurd_records_are_published_and_do_not_move_the_state(
