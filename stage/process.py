@@ -66,6 +66,12 @@ class Child:
         """SIGKILL, at once."""
         self._end(signal.SIGKILL)
 
+    def struck(self, at_s: float) -> None:
+        """Somebody else killed it at that time, as a power cut does: reap it."""
+        if self._process is not None:
+            self._process.wait(STOP_DEADLINE_S)
+            self._closed(at_s)
+
     def terminate(self) -> None:
         """Ask it to stop; `join` waits for it."""
         if self._process is not None and self.running:

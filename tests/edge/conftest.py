@@ -1,4 +1,4 @@
-"""A simulated card, where the machine can have one."""
+"""A simulated card for each test that asks for one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.sim.card import SimulatedCard
+from tests.cards import mounted_card
 
 
 @pytest.fixture
@@ -15,10 +16,5 @@ def card(tmp_path: Path) -> Iterator[SimulatedCard]:
     """An empty card; its `run` stands for tmpfs."""
     folder = tmp_path / "card"
     (folder / "run").mkdir(parents=True)
-    made = SimulatedCard(folder, volatile=["run"])
-    try:
-        made.__enter__()
-    except OSError as error:
-        pytest.skip(f"no simulated card here: {error.strerror}")
-    yield made
-    made.__exit__(None, None, None)
+    with mounted_card(folder) as card:
+        yield card

@@ -15,6 +15,7 @@ from random import Random
 import pytest
 
 from edge.sim.card import SimulatedCard, why_not
+from tests.cards import mounted_card
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOUNTS = Path("/proc/self/mounts")
@@ -45,12 +46,10 @@ def until_not_mounted(folder: Path) -> bool:
 
 
 def test_what_is_in_the_directory_is_on_the_card_and_comes_back(tmp_path: Path) -> None:
-    if reason := why_not():
-        pytest.skip(f"no simulated card here: {reason}")
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "file").write_bytes(b"before")
     (tmp_path / "tty").symlink_to("/dev/null")
-    with SimulatedCard(tmp_path) as card:
+    with mounted_card(tmp_path) as card:
         assert str(tmp_path) in MOUNTS.read_text("utf-8")
         assert (tmp_path / "deep/er/file").read_bytes() == b"before"
         assert (tmp_path / "tty").resolve() == Path("/dev/null")

@@ -1,6 +1,7 @@
 """The whole gps_unit as systemd starts it, on a real pty: what is due survives, once, whatever ends the process."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from edge.outbox import OutboxReader, StoredRow
 from edge.sim.nmea import Epoch
 from edge.sim.receiver import SimulatedReceiver, Written, recorded, synthetic
 from provisioning.throwaway import make_authority
+from tests.cards import mounted_card
 from wire import records_pb2
 from wire.decode import decode_track
 from wire.kinds import KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
@@ -82,6 +84,13 @@ class Box:
         deadline = time.monotonic() + within_s
         while self.heard_of(what) < times:
             assert time.monotonic() < deadline, f"no {what} within {within_s} s"
+            time.sleep(0.02)
+
+    def wait_for_rows(self, kind: int, count: int, within_s: float = 15.0) -> None:
+        """Wait until so many rows of that kind are in the outbox."""
+        deadline = time.monotonic() + within_s
+        while len(self.rows(kind)) < count:
+            assert time.monotonic() < deadline, f"not {count} rows within {within_s} s"
             time.sleep(0.02)
 
 
@@ -179,6 +188,35 @@ def test_no_due_epoch_is_lost_by_sigkill_and_none_is_there_twice(make_box) -> No
     ]
     assert len(due) > 20
     assert set(due) <= set(times)
+
+
+def test_a_power_cut_takes_the_open_interval_and_nothing_before_it(make_box, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    luck = random.Random(3)
+    box = make_box(synthetic(now_ms(), speed=10, cold_start=False), "interval_s = 1")
+    with mounted_card(tmp_path) as card:
+        stop = threading.Event()
+        player = threading.Thread(target=box.receiver.play, args=(stop,))
+        player.start()
+        held: dict[int, bytes] = {}
+        for life in range(4):
+            box.start()
+            box.wait_for("boot", life + 1)
+            box.wait_for_rows(KIND_TRACK, len(box.rows(KIND_TRACK)) + 2)
+            time.sleep(luck.random())
+            held |= {row.id: row.body for row in box.rows(KIND_TRACK)}
+            card.power_cut(luck, [box.process.pid])
+            assert box.end(signal.SIGKILL)[0] == -signal.SIGKILL
+            assert held.items() <= {row.id: row.body for row in box.rows(KIND_TRACK)}.items(), "committed is kept"
+            assert list((tmp_path / "run").iterdir()) == [], "memory is gone"
+        stop.set()
+        player.join()
+    said = [each.utc_ms for each in box.written]
+    for row in box.rows(KIND_TRACK):
+        times = decode_track(row.body).times_ms
+        first, last = said.index(times[0]), said.index(times[-1])
+        assert times == said[first : last + 1], "an interval is there whole or not at all"
+    times = [fix[0] for fix in box.fixes()]
+    assert len(times) == len(set(times)), "twice"
 
 
 def test_a_receiver_that_is_unplugged_and_comes_back_goes_on_and_both_are_told(make_box) -> None:  # type: ignore[no-untyped-def]
