@@ -28,7 +28,7 @@ ON_TIME = re.compile(r"box-1 has an epoch within \S+ s of each start")  # not fo
 
 def each_once(scene: Scene) -> None:
     at_each_commit_point(scene)
-    scene.kill(scene.box.name)  # a new session sends again what has no receipt: there is no minute to be waited for
+    scene.kill(scene.box.name)  # as in the scenario: a new session sends at once what has no receipt
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ def at_commit_points(scene: Scene) -> None:
     """Killed at whatever commit point, a process goes on, nothing is lost, and no command is carried out twice."""
     while scene.going():
         at_each_commit_point(scene)
+    # What a dead bridge took with it is sent again after 90 s, or in a new session at once; kill-random waits for it.
+    scene.kill(scene.box.name)
 
 
 def at_each_commit_point(scene: Scene) -> None:
