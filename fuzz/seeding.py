@@ -1,4 +1,4 @@
-"""`python -m fuzz.seeding` writes fuzz/corpus/TARGET/NAME: what each target's seeds() makes with our own encoders."""
+"""`python -m fuzz.seeding` writes fuzz/corpus/TARGET/NAME where it is not yet, as each target's seeds() make it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def main() -> int:
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in target(name).seeds().items():
-            (folder / seed).write_bytes(data)
+            if not (folder / seed).exists():  # keys and compressors make other bytes each time
+                (folder / seed).write_bytes(data)
     return 0
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from provisioning import codes
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LATE: Final = dt.timedelta(days=365)  # how long after its end a certificate may still be renewed with the same key
 LEAST_RSA_BITS: Final = 2048
+# What a request that is none, or one of another version, curve or algorithm, raises in cryptography.
+_NO_REQUEST: Final = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion)
 CURVES: Final = ("secp256r1", "secp384r1")
 
 
@@ -169,7 +171,7 @@ def requested_key(request: bytes) -> PublicKey:
         asked = x509.load_der_x509_csr(request)
         sound = asked.is_signature_valid
         key = asked.public_key()
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except _NO_REQUEST as error:
         raise Refused(400, f"not a certificate request: {error}") from error
     if not sound:
         raise Refused(400, "the request is not signed by its own key")

@@ -49,8 +49,8 @@ def application(enrolments: Enrolments) -> web.Application:
         return _certificates(enrolments.issuer.chain())
 
     async def simpleenroll(request: web.Request) -> web.Response:
-        name, code = _credentials(request)
-        asked = await _requested(request)
+        name, code = credentials_of(request.headers.get("Authorization", ""))
+        asked = request_of(await request.read())
         issued = enrolments.enrol(name, code, asked, address=request.remote or "")
         return _certificates([x509.load_pem_x509_certificate(issued)])
 
@@ -58,7 +58,9 @@ def application(enrolments: Enrolments) -> web.Application:
         shown = _shown(request)
         if shown is None:
             raise Refused(401, "show the certificate that is to be renewed")
-        return _certificates([x509.load_pem_x509_certificate(enrolments.renew(shown, await _requested(request)))])
+        return _certificates(
+            [x509.load_pem_x509_certificate(enrolments.renew(shown, request_of(await request.read())))]
+        )
 
     app.add_routes(
         [
@@ -107,18 +109,17 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         return web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
 
 
-def _credentials(request: web.Request) -> tuple[str, str]:
-    """Name and code of HTTP Basic."""
+def credentials_of(header: str) -> tuple[str, str]:
+    """Name and code of HTTP Basic. Raises Refused."""
     try:
-        found = BasicAuth.decode(request.headers.get("Authorization", ""), encoding="utf-8")
+        found = BasicAuth.decode(header, encoding="utf-8")
     except (ValueError, binascii.Error) as error:
         raise Refused(401, "wanted a name and its code (HTTP Basic)") from error
     return found.login, found.password
 
 
-async def _requested(request: web.Request) -> bytes:
-    """The PKCS #10 request in the body, DER: base64 as the RFC has it, or PEM as people send it."""
-    body = await request.read()
+def request_of(body: bytes) -> bytes:
+    """The PKCS #10 request in a body, DER: base64 as the RFC has it, or PEM as people send it. Raises Refused."""
     lines = [line for line in body.split(b"\n") if not line.startswith(b"-----")]
     try:
         return base64.b64decode(b"".join(b"".join(lines).split()), validate=True)

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final, TextIO
 
 from provisioning.registry import Registry
@@ -36,24 +37,35 @@ class Table:
 
 def read_table(file: TextIO, path: str) -> Table:
     """Tell what the file holds and read it; ConfigError names every line with a wrong number of columns."""
-    reader = csv.reader(file)
-    header = tuple(cell.strip() for cell in next(reader, ()))
+    lines = _lines(file, path)
+    header = tuple(cell.strip() for cell in lines[0][1]) if lines else ()
     name = next((name for name, columns in COLUMNS.items() if columns == header), None)
     if name is None:
         wanted = "one of " + "; ".join(",".join(columns) for columns in COLUMNS.values())
         raise ConfigError(path, [Problem(key="line 1", value=",".join(header), wanted=wanted)])
     rows, problems = [], []
-    for cells in reader:
+    for line, cells in lines[1:]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
             wanted = f"{len(header)} columns: {','.join(header)}"
-            problems.append(Problem(key=f"line {reader.line_num}", value=",".join(cells), wanted=wanted))
+            problems.append(Problem(key=f"line {line}", value=",".join(cells), wanted=wanted))
             continue
-        rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
+        # A line break inside of a cell is a blank: what is written again must be one line.
+        plain = [" ".join(cell.splitlines()).strip() for cell in cells]
+        rows.append((line, dict(zip(header, plain, strict=True))))
     if problems:
         raise ConfigError(path, problems)
     return Table(name, rows)
+
+
+def _lines(file: TextIO, path: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(file)
+    try:
+        return [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:  # a quote that is opened and not closed takes the rest of the file into one cell
+        wanted = "cells separated by commas, each quote closed"
+        raise ConfigError(path, [Problem(key=f"line {reader.line_num}", value=str(error), wanted=wanted)]) from error
 
 
 def take_table(
@@ -155,9 +167,12 @@ def _number(row: Row, name: str) -> float | None:
     if not row[name]:
         return None
     try:
-        return float(row[name])
+        number = float(row[name])
     except ValueError as error:
         raise ValueError(f"{name} {row[name]!r}: wanted a number") from error
+    if not isfinite(number):
+        raise ValueError(f"{name} {row[name]!r}: wanted a number")
+    return number
 
 
 def _instant(row: Row, name: str) -> int:

@@ -12,7 +12,7 @@ from wire.topics import valid_name, valid_unit
 State = Literal["new", "enrolled", "retired"]
 UNIT_KINDS: Final = ("gps_unit", "camera_node")
 _KIND: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
-_ICCID: Final = re.compile(r"89\d{16,18}")  # ITU-T E.118: 89, then up to 20 digits in all
+_ICCID: Final = re.compile(r"89[0-9]{16,18}")  # ITU-T E.118: 89, then up to 20 digits in all
 
 
 class RegistryError(PantauError, ValueError):

@@ -13,6 +13,7 @@ from broker.mosquitto.configuration import render_configuration
 from edge.config import UnitConfig, load_unit
 from fuzz.forms import SETTINGS, lines_changed, parts_changed
 from fuzz.scratch import scratch
+from provisioning.config import load_enrolment
 from settings import ConfigError
 from wire.topics import valid_name, valid_unit
 
@@ -24,11 +25,13 @@ MORE_PEM = ("bridge-1-receipts.key", "bridge-publisher.pem", "bridge-publisher.k
 
 
 def hold(data: bytes) -> None:
-    """The file as a box's, then as the centre's."""
+    """The file as a box's, as what it is told for its enrolment, as the centre's."""
     file = _folder() / "pantau.toml"
     file.write_bytes(data)
     if (unit := _loaded(load_unit, file)) is not None:
         _check_unit(unit)
+    if (enrolment := _loaded(load_enrolment, file)) is not None:
+        assert valid_unit(enrolment.unit.id)
     if (centre := _loaded(load_centre, file)) is not None:
         _check_centre(centre)
 
@@ -108,6 +111,7 @@ def seeds() -> Mapping[str, bytes]:
         .replace("tty", "ttty")
         .encode(),
         "other-types": centre.replace('"b"', "1979-05-27T07:32:00Z").replace("true", "[1]").encode(),
+        "enrolment": b'[unit]\nid = "amb-017"\n[enrolment]\nhost = "b"\nca_path = "ca.pem"\n[broker]\nhost = "b"\n',
         "empty": b"",
     }
 
