@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from edge.sim.card import SimulatedCard
 from edge.sim.link import SimulatedLink
 from edge.sim.nmea import Epoch as Said
 from edge.sim.receiver import SimulatedReceiver, Written
@@ -22,7 +23,7 @@ OPEN_MARGIN_S: Final = 0.05
 
 
 class Box:
-    """A unit on the road; the verbs of its faults are those of its `receiver`, `link` and `child`."""
+    """A unit on the road; the verbs of its faults are those of its `receiver`, `link`, `card` and `child`."""
 
     def __init__(self, name: str, said: Iterator[Said], tty: Path, link: SimulatedLink, known_by: KnownBy) -> None:
         self.name = name
@@ -30,6 +31,7 @@ class Box:
         self.told: list[Epoch] = []
         self.child: Child
         self.receiver = SimulatedReceiver(said, link=tty, on_written=self._wrote)
+        self.card: SimulatedCard | None = None
         self.unplugged_s: list[float] = []
         self._tty = tty
         self._known_by = known_by
@@ -58,7 +60,10 @@ class Box:
 
     def port(self) -> Path | None:
         """The device behind its tty; None while it is unplugged."""
-        return self._tty.resolve() if self._tty.exists() else None
+        try:
+            return self._tty.resolve() if self._tty.exists() else None
+        except OSError:  # its card has no power at this moment
+            return None
 
     def _wrote(self, written: Written) -> None:
         place = place_of(written.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import traceback
@@ -15,17 +16,13 @@ from torture.account import Verdict, compare, due, restart_to_first_epoch_s
 from torture.box import Box
 from torture.consumer import exported, pantau
 from torture.report import Report
-from torture.scenario import Scenario
+from torture.scenario import EVERY_EPOCH, Scenario, Unready, merged
 from torture.scene import LAST_EPOCH_S, Scene
 
 RECOVER_WITHIN_S: Final = 120.0
 DRAIN_WITHIN_S: Final = 120.0
 CONSUMER_WITHIN_S: Final = 15.0
 RESTART_WITHIN_S: Final = 3.0  # reach of the spine's issue, restart to first epoch
-
-
-class Unready(Exception):
-    """This machine lacks what the scenario needs (a right, a program); the message says what."""
 
 
 def run(
@@ -134,12 +131,13 @@ def _account(scene: Scene, report: Report) -> None:
     for account in accounts:
         for reason, count in account["shed_by_reason"].items():
             report.shed[reason] = report.shed.get(reason, 0) + count
-    named = sum(report.shed.values()) > 0 or scene.setup.named
+    missing = 0
     for box in scene.boxes:
         found = stored[box.name]
         verdict = compare(box.told, scene.doorkeeper.opened(box), found, tolerance_ms=scene.setup.tolerance_ms)
         _add(report, verdict)
-        _judge(scene, box, verdict, named=named)
+        _judge(scene, box, verdict)
+        missing += len(verdict.due_missing)
         starts = [begun for begun, _ in box.child.lives]
         waits = restart_to_first_epoch_s(starts, box.told, found)
         if waits:
@@ -147,6 +145,9 @@ def _account(scene: Scene, report: Report) -> None:
             scene.claim(claim, max(waits) <= RESTART_WITHIN_S, f"{max(waits):.2f} s")
         report.up_bytes += box.link.bytes_up
         report.down_bytes += box.link.bytes_down
+    if scene.setup.named:
+        named = _named(scene, report)
+        scene.claim("no more epochs are missing than are named", missing <= named, f"{missing} missing, {named} named")
     missed = everything - scene.consumer.fixes()
     scene.claim(
         "the consumer heard the city, and misses nothing after its replay",
@@ -156,14 +157,24 @@ def _account(scene: Scene, report: Report) -> None:
     scene.claim("no process ended by itself", not scene.ended_by_itself, "; ".join(scene.ended_by_itself))
 
 
-def _judge(scene: Scene, box: Box, verdict: Verdict, *, named: bool) -> None:
+def _judge(scene: Scene, box: Box, verdict: Verdict) -> None:
     name = box.name
     scene.claim(f"{name}: something was due", verdict.due > 0, verdict.due)
     scene.claim(f"{name}: nothing is stored twice", not verdict.twice, verdict.twice[:3])
     scene.claim(f"{name}: nothing is stored that was not said", not verdict.foreign, verdict.foreign[:3])
     scene.claim(f"{name}: every stored time is right", not verdict.wrong_time, verdict.wrong_time[:3])
-    if not named:
+    if not scene.setup.named:
         scene.claim(f"{name}: every due epoch is stored", not verdict.due_missing, verdict.due_missing[:3])
+
+
+def _named(scene: Scene, report: Report) -> int:
+    """How many epochs ledger and health records name as given up: those of shed records, and those never recorded."""
+    settings = merged(EVERY_EPOCH, scene.setup.settings)
+    in_a_record = math.ceil(float(str(settings["report"]["interval_s"])) * scene.setup.epochs_per_s) + 1
+    unobserved = sum(
+        max((sum(h.unobserved_by_reason.values()) for h in scene.health(b)), default=0) for b in scene.boxes
+    )
+    return in_a_record * sum(report.shed.values()) + unobserved
 
 
 def _ledger(scene: Scene) -> list[dict[str, Any]]:

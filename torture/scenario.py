@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 Act = Callable[["Scene"], None]
 Settings = dict[str, dict[str, object]]
 
+
+class Unready(Exception):
+    """This machine lacks what the scenario needs (a right, a program); the message says what."""
+
+
 # Every epoch is to be found again: nothing thinned, nothing rounded, nothing judged.
 EVERY_EPOCH: Final[Settings] = {
     "report": {"interval_s": 1.0, "quantum": "lossless", "tolerance_m": 0.0, "policy": False},

@@ -18,6 +18,7 @@ from broker.clean import read_body
 from broker.fixes import fixes_of
 from broker.store import LogEntry, StoreUnavailable, open_store
 from edge.outbox_reader import OutboxReader
+from edge.sim.card import SimulatedCard, why_not
 from edge.sim.link import SimulatedLink
 from edge.sim.nmea import Epoch as Said
 from edge.sim.receiver import recorded
@@ -29,10 +30,11 @@ from torture.consumer import Consumer, KnownBy, by_place, by_time
 from torture.drive import marked
 from torture.points import died_there, start_to_die
 from torture.report import Claim
-from torture.scenario import EVERY_EPOCH, Setup, merged
+from torture.scenario import EVERY_EPOCH, Setup, Unready, merged
 from wire.kinds import KIND_EVENT, KIND_HEALTH
 
 WATCH_EVERY_S: Final = 0.05
+APPEND_WITHIN_S: Final = 3.0  # a card of FUSE on a busy machine
 LISTENING_WITHIN_S: Final = 20.0
 DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
 MANY_ROWS: Final = 10_000
@@ -74,6 +76,8 @@ class Scene:
         self.city = City(directory, plans, port=port)
         self.city.prepare()
         self.boxes = [self._box(index, link) for index, link in enumerate(links)]
+        if setup.card:
+            self._mount_cards()
         self.consumer = Consumer(self.city, self.known_by)
         self.doorkeeper = Doorkeeper(self.boxes)
 
@@ -139,6 +143,20 @@ class Scene:
         if not clean:
             self.claim(f"{name} stops cleanly within 5 s", held=False, seen=self.children[name].tail(3))
         return clean
+
+    def cut_power(self, box: Box) -> None:
+        """The box loses power and comes back: killed, what was not synced left to luck, what is in memory gone."""
+        assert box.card is not None, "the scene has no cards: Setup(card=True)"
+        self._held.add(box.name)
+        at_s = box.card.power_cut(self.luck, [box.child.pid])
+        box.child.struck(at_s - self._may_lose_s())
+        self.fault("power cut")
+        self.start(box.name)
+
+    def _may_lose_s(self) -> float:
+        """What a power cut may take (I1): one report interval, and the time until it is on the card."""
+        settings = merged(EVERY_EPOCH, self.setup.settings)
+        return float(str(settings["report"]["interval_s"])) + APPEND_WITHIN_S
 
     def die_at(self, name: str, point: str, nth: int = 1) -> None:
         """SIGKILL, then a life that ends by its own hand at the nth passing of a commit point; away until `start`."""
@@ -250,6 +268,13 @@ class Scene:
         box = Box(plan.name, self._epochs(index), self.city.tty(plan.name), link, self.known_by)
         box.child = self.children[plan.name]
         return box
+
+    def _mount_cards(self) -> None:
+        if (why := why_not()) is not None:
+            raise Unready(why)
+        for box in self.boxes:
+            home = self.city.outbox_path(box.name).parent
+            box.card = self._stack.enter_context(SimulatedCard(home, volatile=["run"]))
 
     def _epochs(self, index: int) -> Iterator[Said]:
         now_ms = time.time_ns() // 1_000_000

@@ -1,0 +1,24 @@
+"""power: the box loses power, and with it everything that was not synced; the card is a file system of our own."""
+
+from __future__ import annotations
+
+from torture.scenario import Setup, scenario
+from torture.scene import Scene
+
+
+@scenario(Setup(card=True, least_s=14.0))
+def cut(scene: Scene) -> None:
+    """A power cut at any moment takes at most the open report interval, and nothing that was accepted before."""
+    while scene.going():
+        scene.play(scene.luck.uniform(4.0, 7.0))
+        scene.cut_power(scene.box)
+
+
+@scenario(Setup(card=True, least_s=14.0))
+def cut_without_a_link(scene: Scene) -> None:
+    """Power cuts in an outage: what waits on the card is all there when the link is back."""
+    scene.box.link.cut()
+    while scene.going():
+        scene.play(scene.luck.uniform(4.0, 7.0))
+        scene.cut_power(scene.box)
+    scene.box.link.mend()
