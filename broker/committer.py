@@ -46,6 +46,10 @@ NOT_STORED: Final = Outcome(0)
 POINTS: Final = ("group:read", "receipt:owed", "receipt:handed")
 
 PLAINLY_STORED: Final = int(Outcome.STORED)
+ODD_FLAGS: Final = tuple(
+    (int(flag), str(flag.name).lower())
+    for flag in (Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.UNDECODED, Outcome.FUTURE)
+)
 
 Found = TypeVar("Found")
 
@@ -253,11 +257,12 @@ class Committer:
             self._receipts.hurry(unit, parcel.outbox_id)
 
     def _count(self, outcome: Outcome, odd: Counter[str]) -> None:
-        if outcome == NOT_STORED or outcome & Outcome.DUPLICATE:
-            odd[DUPLICATE if outcome else POISON] += 1
-        for flag in (Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.UNDECODED, Outcome.FUTURE):
-            if outcome & flag:
-                self.counters[str(flag.name).lower()] += 1
+        bits = int(outcome)
+        if not bits & PLAINLY_STORED:
+            odd[DUPLICATE if bits else POISON] += 1
+        for flag, name in ODD_FLAGS:
+            if bits & flag:
+                self.counters[name] += 1
 
     def slot_distance_s(self, now_mono_s: float) -> float:
         """How far ahead the next number to be drawn lies; from any thread."""
