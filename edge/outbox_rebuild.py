@@ -42,7 +42,10 @@ def refill(
 ) -> None:
     """Rows under their old ids, then a new outbox_id whose first rows say what was lost and that it happened."""
     found = Found()
-    complete = _copy_rows(target, remains, witness.memory, found, at)
+    contested = Ranges()
+    complete = _copy_rows(target, remains, witness.memory, found, contested, at)
+    for first, last in contested:
+        target.execute("DELETE FROM rows WHERE id BETWEEN ? AND ?", (first, last))
     state = load_state(target)
     last_id = max(state.last_id, _last_id(found, witness))
     floor = max(1, found.counters.get(FLOOR, 1))
@@ -64,16 +67,26 @@ def refill(
 
 
 def _copy_rows(
-    target: sqlite3.Connection, remains: Remains, memory: State | None, found: Found, at: Callable[[str], None]
+    target: sqlite3.Connection,
+    remains: Remains,
+    memory: State | None,
+    found: Found,
+    contested: Ranges,
+    at: Callable[[str], None],
 ) -> bool:
-    """False when the disk filled up: what did not fit is listed as lost here, and still lies in the file set aside."""
+    """False when the disk filled up: what did not fit is listed as lost here, and still lies in the file set aside.
+
+    Ids that rows of different bytes lay claim to go into `contested`.
+    """
     rows = remains.rows(found)
     if memory is not None:
         rows = (row for row in rows if row.id > memory.last_id or row.id in memory.held)
     while some := list(islice(rows, ROWS_AT_A_TIME)):
         try:
             target.execute("BEGIN")
-            target.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?)", map(_values, some))
+            taken = target.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?)", map(_values, some))
+            if taken.rowcount < len(some):
+                _compare(target, some, contested)
             target.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
@@ -83,6 +96,14 @@ def _copy_rows(
             return False
         at("salvage:copied")
     return True
+
+
+def _compare(target: sqlite3.Connection, some: list[FoundRow], contested: Ranges) -> None:
+    """A row's CRC does not cover its id: where a worn id names another row, nobody can say whose it is."""
+    for row in some:
+        (crc,) = target.execute("SELECT crc FROM rows WHERE id = ?", (row.id,)).fetchone()
+        if crc != row.crc:
+            contested.add(row.id)
 
 
 def _values(row: FoundRow) -> tuple[int, int, int, int, int | None, bytes]:
