@@ -72,7 +72,7 @@ class Judgement:
     held: bool
 
 
-_MEMORY = Limit("slope", 2.0, "arenas and caches still settle by 2 MB; 0.1 MB/h needs 6 weeks to a box's 128 MB", 0.1)
+_MEMORY = Limit("slope", 1.0, "arenas and caches settle by 0.4 MB in half an hour; 0.1 MB/h lasts a box 5 weeks", 0.1)
 _COUNT = Limit("slope", 0.5, "a settled process holds the same number, so one that is left each hour shows")
 _P50 = Limit("slope", 0.2, "a fifth of a second is what a busy machine alone does to a median", 0.02)
 _P99 = Limit("slope", 1.0, "a second is what a busy machine alone does to the slowest", 0.1)

@@ -25,7 +25,7 @@ def one(found: Series, *others: Series) -> Judgement:
 @pytest.mark.parametrize(
     ("measure", "leak", "calm", "noise"),
     [
-        ("rss_mb", 5.0, 1.0, 0.5),
+        ("rss_mb", 3.0, 0.5, 0.5),
         ("fds", 2.0, 0.0, 0.4),
         ("threads", 1.0, 0.0, 0.0),
         ("latency_p50_s", 0.5, 0.05, 0.1),

@@ -51,7 +51,7 @@ def test_a_calm_soak_is_told_with_its_account_and_what_each_process_held() -> No
     assert "3 units for 10 minutes" in flat and "6 × restart box-2, 2 × outage of box-1" in flat
     assert "![memory, descriptors, threads, CPU, latency and disk over time](figures/soak.svg)" in text
     assert "1.1 MB, 123 bytes a fix: that grows by design" in flat and "1,234 rows" in flat
-    assert "| bridge | 35 MB, grew 0 MB of 2.46 MB |  | 18, grew 0 of 0.5 |  |  |" in text
+    assert "| bridge | 35 MB, grew 0 MB of 1.46 MB |  | 18, grew 0 of 0.5 |  |  |" in text
     assert "| box-1/outbox.db WAL | 0.2 MB | 0.2 MB | 0.537 MB | two checkpoints of 256 pages |" in text
     assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))
 
@@ -61,10 +61,10 @@ def test_drift_and_a_broken_claim_are_not_hidden() -> None:
     run = run_of(level("box-1", "rss_mb", 30.0, 0.05), report=lost)
     assert not run["holds"]
     assert broken(run)[0] == "every due epoch is stored (3)"
-    assert broken(run)[1].startswith("box-1 RSS: 22.5 MB where 2.01 MB is allowed")
+    assert broken(run)[1].startswith("box-1 RSS: 22.5 MB where 1.01 MB is allowed")
     text = " ".join(section(run).split())
     assert "**NOT HELD: every due epoch is stored (3); box-1 RSS" in text
-    assert "**30 MB" not in text and "**60 MB, grew 22.5 MB of 2.01 MB: NOT HELD**" in text
+    assert "**30 MB" not in text and "**60 MB, grew 22.5 MB of 1.01 MB: NOT HELD**" in text
 
 
 def test_a_soak_that_measured_nothing_does_not_hold() -> None:
