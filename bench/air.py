@@ -19,7 +19,7 @@ from typing import Final
 
 from bench.drives import Fix8, NoRealData, full_drives
 from bench.driving import endless, from_now, record, spoken
-from bench.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
+from stage.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
 from bench.owntracks import OwnTracks
 from bench.report import Figure, show, skipped
 from edge.outbox import OutboxReader
