@@ -11,10 +11,13 @@ from typing import Final
 from edge.sim.link import SimulatedLink
 from edge.sim.nmea import Epoch as Said
 from edge.sim.receiver import SimulatedReceiver, Written
+from stage.namespace import Link, NamespaceRefused
 from stage.process import Child
-from torture.account import Epoch, Opened
+from torture.account import Epoch, Key, Opened
 from torture.consumer import KnownBy
 from torture.drive import place_of
+from torture.os_clock import OsClock
+from torture.scenario import Unready
 
 LOOK_EVERY_S: Final = 0.02
 # Opening a serial port throws away what came before: the epoch after it is the first due one.
@@ -31,6 +34,9 @@ class Box:
         self.child: Child
         self.receiver = SimulatedReceiver(said, link=tty, on_written=self._wrote)
         self.unplugged_s: list[float] = []
+        self.past: list[Opened] = []
+        self.clock: OsClock | None = None
+        self.network: Link | None = None
         self._tty = tty
         self._known_by = known_by
         self._quiet = threading.Event()
@@ -45,6 +51,20 @@ class Box:
         self.unplugged_s.append(time.monotonic())
         self.receiver.unplug()
 
+    def mend(self) -> None:
+        """Link, network and plug are whole; the receiver and the clock stay as they are."""
+        self.link.mend()
+        self.receiver.replug()
+
+    def lose(self, percent: int) -> None:
+        """Its network loses so many of a hundred packets each way. Raises Unready where it cannot."""
+        if self.network is None:
+            raise Unready("the scene has no network: Setup(network=True)")
+        try:
+            self.network.lose(percent)
+        except NamespaceRefused as refused:
+            raise Unready(str(refused)) from refused
+
     def silence(self) -> None:
         """The receiver falls silent for good."""
         self._quiet.set()
@@ -55,6 +75,10 @@ class Box:
         """Nothing of it is left."""
         self.silence()
         self.receiver.close()
+
+    def key(self, utc_ms: int | None, lat_e7: int, lon_e7: int) -> Key:
+        """What a fix is known by."""
+        return self._known_by(utc_ms, lat_e7, lon_e7)
 
     def port(self) -> Path | None:
         """The device behind its tty; None while it is unplugged."""

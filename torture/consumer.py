@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -32,6 +32,14 @@ def by_time(utc_ms: int | None, _lat_e7: int, _lon_e7: int) -> Key:
     return utc_ms
 
 
+class Track(NamedTuple):
+    """A track message: when it came (monotonic s), of which unit, and the keys of its fixes, oldest first."""
+
+    at_s: float
+    unit: str
+    keys: list[Key]
+
+
 class Consumer:
     """Keeps a cursor (log_id) a topic; a message whose prev_log_id is another one shows that something was missed."""
 
@@ -41,6 +49,7 @@ class Consumer:
         self._city = city
         self._known_by = known_by
         self._messages: queue.SimpleQueue[tuple[str, bytes, float]] = queue.SimpleQueue()
+        self._tracks: list[Track] = []
         self._cursors: dict[str, int | None] = {}
         self._missed_after: list[int] = []
         self._fixes: set[tuple[str, Key]] = set()
@@ -70,6 +79,11 @@ class Consumer:
         self._take()
         return self._fixes
 
+    def tracks(self) -> list[Track]:
+        """Every track as it came, the first time it did."""
+        self._take()
+        return self._tracks
+
     def replay(self) -> None:
         """Catch up from the cursor: what the topics did not bring (also at their end) the export does."""
         self.live = len(self.fixes())
@@ -93,6 +107,7 @@ class Consumer:
                 self._missed_after.append(last or 0)
             self._cursors[topic] = said["log_id"]
             keys = self._keys(said)
+            self._tracks.append(Track(at_s, said["unit"], keys))
             self._fixes |= {(said["unit"], key) for key in keys}
             self.on_track(said["unit"], keys, at_s)
 

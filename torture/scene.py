@@ -22,14 +22,17 @@ from edge.sim.link import SimulatedLink
 from edge.sim.nmea import Epoch as Said
 from edge.sim.receiver import recorded
 from stage.city import City, UnitPlan, free_port
+from stage.namespace import CENTRE_ADDRESS, Link, NamespaceRefused
+from stage.namespace import link as network_link
 from stage.process import Child
-from torture.account import Key
+from torture.account import Key, Opened
 from torture.box import Box, Doorkeeper
 from torture.consumer import Consumer, KnownBy, by_place, by_time
 from torture.drive import marked
+from torture.os_clock import OsClock
 from torture.points import died_there, start_to_die
 from torture.report import Claim
-from torture.scenario import EVERY_EPOCH, Setup, merged
+from torture.scenario import EVERY_EPOCH, Setup, Unready, merged
 from wire.kinds import KIND_EVENT, KIND_HEALTH
 
 WATCH_EVERY_S: Final = 0.05
@@ -68,14 +71,31 @@ class Scene:
         self._held: set[str] = set()
         self._until_s = float("inf")
         self._stack = ExitStack()
-        port = free_port()
-        links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port)) for _ in range(setup.boxes)]
-        plans = [self._plan(index, link) for index, link in enumerate(links)]
-        self.city = City(directory, plans, port=port)
-        self.city.prepare()
-        self.boxes = [self._box(index, link) for index, link in enumerate(links)]
+        try:
+            self._make(directory)
+        except BaseException:
+            self._stack.close()
+            raise
         self.consumer = Consumer(self.city, self.known_by)
         self.doorkeeper = Doorkeeper(self.boxes)
+
+    def _make(self, directory: Path) -> None:
+        setup = self.setup
+        port, listen = free_port(), CENTRE_ADDRESS if setup.network else "127.0.0.1"
+        self._networks = [self._network(index) for index in range(setup.boxes)] if setup.network else []
+        links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port, listen=listen)) for _ in range(setup.boxes)]
+        directory.mkdir(parents=True, exist_ok=True)
+        self._clocks = [OsClock(directory / f"clock-{index}") for index in range(setup.boxes)] if setup.clock else []
+        self.centre_clock = OsClock(directory / "clock-centre") if setup.clock else None
+        self.city = City(
+            directory,
+            [self._plan(index, link) for index, link in enumerate(links)],
+            port=port,
+            units_host=CENTRE_ADDRESS if setup.network else None,
+            environments={"bridge": self.centre_clock.environment} if self.centre_clock else None,
+        )
+        self.city.prepare()
+        self.boxes = [self._box(index, link) for index, link in enumerate(links)]
 
     # ---------------------------------------------------------------- what a scenario may ask
 
@@ -191,6 +211,16 @@ class Scene:
                 return reader.waiting()[0]
             return sum(row.id <= up_to for row in reader.above(0, MANY_ROWS))
 
+    def opened(self, box: Box) -> list[Opened]:
+        """When a process of the box had its port open, and the past that was put into its outbox by the suite."""
+        return [*box.past, *self.doorkeeper.opened(box)]
+
+    def late_s(self, box: Box, since_s: float, until_s: float = float("inf")) -> list[float]:
+        """How late live positions were: of tracks that came in that time, the newest fix, if said in that time too."""
+        said = {epoch.key: epoch.last_byte_s for epoch in list(box.told)}
+        came = [t for t in self.consumer.tracks() if t.unit == box.name and since_s <= t.at_s < until_s]
+        return [t.at_s - said[t.keys[-1]] for t in came if said.get(t.keys[-1], 0.0) >= since_s]
+
     def log_of(self, name: str) -> str:
         """All that a process has logged."""
         path = self.children[name].log_path
@@ -199,6 +229,14 @@ class Scene:
     # ---------------------------------------------------------------- its life
 
     def __enter__(self) -> Scene:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self.city.start_centre()
         self.consumer.start()
         self.doorkeeper.start()
@@ -212,7 +250,6 @@ class Scene:
         for box in self.boxes:
             box.drive()
         self._until_s = time.monotonic() + self.seconds
-        return self
 
     def __exit__(self, *_: object) -> None:
         for box in self.boxes:
@@ -243,16 +280,34 @@ class Scene:
     def _plan(self, index: int, link: SimulatedLink) -> UnitPlan:
         asset = f"ambulance-{index + 1}"
         settings = merged(merged(EVERY_EPOCH, self.setup.settings), {"broker": {"port": link.port}})
-        return UnitPlan(name=f"box-{index + 1}", asset=asset, agency="health", kind="ambulance", settings=settings)
+        return UnitPlan(
+            name=f"box-{index + 1}",
+            asset=asset,
+            agency="health",
+            kind="ambulance",
+            settings=settings,
+            inside=self._networks[index].inside if self._networks else (),
+            environment=self._clocks[index].environment if self._clocks else {},
+        )
+
+    def _network(self, index: int) -> Link:
+        try:
+            return self._stack.enter_context(network_link(index))
+        except NamespaceRefused as refused:
+            raise Unready(str(refused)) from refused
 
     def _box(self, index: int, link: SimulatedLink) -> Box:
         plan = self.city.units[index]
         box = Box(plan.name, self._epochs(index), self.city.tty(plan.name), link, self.known_by)
         box.child = self.children[plan.name]
+        box.network = self._networks[index] if self._networks else None
+        box.clock = self._clocks[index] if self._clocks else None
         return box
 
     def _epochs(self, index: int) -> Iterator[Said]:
         now_ms = time.time_ns() // 1_000_000
+        if self.setup.said is not None:
+            return self.setup.said(now_ms, index)
         if self._log is None:
             return marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
         return recorded(self._log, now_ms, speed=self._speed, loop=True)

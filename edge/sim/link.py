@@ -38,7 +38,7 @@ class SimulatedLink:
         self.host: Final = listen
         self.attempts = 0
         self.connections = 0
-        self.portal_heard = bytearray()
+        self.portal_heard: list[bytes] = []
         self._bytes: dict[Direction, int] = {"up": 0, "down": 0}
         self._to = (host, port)
         self._delay_s, self._bytes_per_s = delay_s, bytes_per_s
@@ -119,7 +119,7 @@ class SimulatedLink:
     def portal(self, page: bytes) -> None:
         """A captive portal: whoever says anything is given this page by somebody else, until `mend`.
 
-        What it was told is in `portal_heard`.
+        What each visitor said first is in `portal_heard`.
         """
         with self._lock:
             self._page = page
@@ -208,7 +208,7 @@ class SimulatedLink:
 
     def _show_page(self, visitor: socket.socket) -> None:
         with contextlib.suppress(OSError):  # gone already: nobody reads the page
-            self.portal_heard += visitor.recv(CHUNK_BYTES)
+            self.portal_heard.append(visitor.recv(CHUNK_BYTES))
             visitor.sendall(self._page or b"")
         self._forget(visitor)
 

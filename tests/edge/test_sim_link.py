@@ -186,7 +186,7 @@ def test_a_portal_answers_in_the_brokers_place(link: SimulatedLink) -> None:
         sock.sendall(b"CONNECT")
         assert sock.recv(100).startswith(b"HTTP")
         assert sock.recv(100) == b""
-    assert bytes(link.portal_heard) == b"CONNECT" and link.bytes_up == 0
+    assert link.portal_heard == [b"CONNECT"] and link.bytes_up == 0
     link.mend()
     with connected(link) as sock:
         there_and_back(sock, b"x")
