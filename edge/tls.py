@@ -30,6 +30,10 @@ class Identity:
     key_path: Path
 
 
+class DateRefused(LinkRefused):
+    """The broker's certificate is not of the date that we know."""
+
+
 class LinkSocket(ssl.SSLSocket):
     """An SSL socket that sends at once, dies in 30 s on a dead path, and remembers why it died.
 
@@ -84,9 +88,10 @@ class LinkContext(ssl.SSLContext):
     """A client context that knows what date certificates are to be judged by."""
 
     sslsocket_class = LinkSocket
-    known_utc_ms: int | None = None
+    known_utc_ms: tuple[int, int] | None = None  # earliest and latest
     floor_utc_ms: int = 0
     judged_by_openssl: bool = True
+    ends_utc_ms: int | None = None  # of the broker's certificate, once we have seen it
 
     @property
     def fully_checked(self) -> bool:
@@ -94,15 +99,19 @@ class LinkContext(ssl.SSLContext):
         return self.judged_by_openssl or self.known_utc_ms is not None
 
     def judge(self, certificate: Mapping[str, Any]) -> None:
-        """Raise LinkRefused when the broker's certificate has ended, or (if the date is known) not begun."""
+        """Raise LinkRefused when the broker's certificate has ended, or (if the date is known) not begun.
+
+        Of two dates that differ either may be the wrong one: a spoofed sky does not lock us out, nor a wrong centre.
+        """
+        ends, begins = certificate.get("notAfter"), certificate.get("notBefore")
+        self.ends_utc_ms = None if ends is None else certificate_date_ms(str(ends))
         if self.judged_by_openssl:
             return
-        date_ms = self.floor_utc_ms if self.known_utc_ms is None else max(self.known_utc_ms, self.floor_utc_ms)
-        ends, begins = certificate.get("notAfter"), certificate.get("notBefore")
-        if ends is None or certificate_date_ms(str(ends)) < date_ms:
-            raise LinkRefused(f"the broker's certificate ended {ends}")
-        if self.known_utc_ms is not None and (begins is None or certificate_date_ms(str(begins)) > self.known_utc_ms):
-            raise LinkRefused(f"the broker's certificate begins only {begins}")
+        earliest_ms, latest_ms = self.known_utc_ms or (self.floor_utc_ms, None)
+        if self.ends_utc_ms is None or self.ends_utc_ms < max(earliest_ms, self.floor_utc_ms):
+            raise DateRefused(f"the broker's certificate ended {ends}")
+        if latest_ms is not None and (begins is None or certificate_date_ms(str(begins)) > latest_ms):
+            raise DateRefused(f"the broker's certificate begins only {begins}")
 
 
 def make_context(identity: Identity, clock: Clock) -> LinkContext:

@@ -41,6 +41,7 @@ class Box:
         self.clock = options.pop("clock", None) or Clock(ntp_synchronised=lambda: True)
         self.clock.take_anchor()
         self.outbox = Outbox(path, limit_bytes=50_000_000, clock=self.clock)
+        backoff = options.pop("backoff", None) or Backoff(1, testing=True)
         identity = Identity(
             ca_path=credentials.ca_path,
             certificate_path=credentials.certificate_path,
@@ -53,7 +54,7 @@ class Box:
             outbox=self.outbox,
             open_shelf=lambda: OutboxReader(path, on_corrupt=self.outbox.suspect),
             next_session=itertools.count(1).__next__,
-            backoff=Backoff(1, testing=True),
+            backoff=backoff,
         )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.uplink.run, args=(self._stop,))
@@ -420,3 +421,16 @@ def test_bytes_on_the_wire_are_counted_from_the_kernel(
     account = box.uplink.account()
     assert link.bytes_up <= account.up_bytes <= link.bytes_up * 1.5
     assert link.bytes_down <= account.down_bytes <= link.bytes_down * 1.8
+
+
+def test_a_broker_refused_by_a_spoofed_date_is_tried_as_soon_as_the_sky_is_honest(
+    new_box: Callable[..., Box], centre: MqttCentre
+) -> None:
+    clock = Clock(realtime_ns=lambda: 60_000_000_000, ntp_synchronised=lambda: False)
+    clock.heard_gnss(time.time_ns() // 1_000_000 + 19 * 31_557_600_000)
+    box = new_box(clock=clock, backoff=Backoff(1))
+    box.start()
+    box.tick_until(lambda: box.uplink.account().rejected["link_refused"] == 1)
+    clock.heard_gnss(time.time_ns() // 1_000_000)
+    box.append(b"now")
+    box.tick_until(box.empty)  # a refusal alone would be tried again after a minute
