@@ -305,9 +305,10 @@ class Scene:
         return box
 
     def _epochs(self, index: int) -> Iterator[Said]:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = time.time_ns() // 1_000_000  # a generator: this is when the receiver begins to talk
         if self.setup.said is not None:
-            return self.setup.said(now_ms, index)
-        if self._log is None:
-            return marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
-        return recorded(self._log, now_ms, speed=self._speed, loop=True)
+            yield from self.setup.said(now_ms, index)
+        elif self._log is None:
+            yield from marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
+        else:
+            yield from recorded(self._log, now_ms, speed=self._speed, loop=True)
