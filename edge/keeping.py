@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.link import CONNECT_TIMEOUT_S, Ended, Link
 from edge.own_link import OwnLink
 from edge.sending import Limits
-from edge.tls import DateRefused, Identity, make_context, refusal
+from edge.tls import DateRefused, Identity, date_refused, make_context, refusal
 from wire import topics
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,8 @@ class LinkKeeper:
             self._try_s = self._clock.monotonic_s()
             return
         refused = refusal(ended.error) or (ended.reason if ended.refused else None)
+        if ended.link.context.judged_by_openssl and date_refused(ended.error) and not self._clock.os_clock_right():
+            refused = None  # the OS clock has jumped while OpenSSL judged by it: the next judge is ours
         self._refused_at = self._clock.known_utc_ms() if isinstance(ended.error, DateRefused) else None
         self._failed(refused or str(ended.error or ended.reason), refused=refused is not None)
 

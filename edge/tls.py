@@ -17,6 +17,7 @@ from edge.clock import Clock
 from edge.errors import LinkRefused
 
 X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h; not named by Python's ssl, but passed through
+_DATE_CODES: Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, openssl/x509_vfy.h
 TCP_USER_TIMEOUT_MS: Final = 30_000  # unacknowledged this long: the connection is dead (architecture section 3)
 TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 18)
 
@@ -159,6 +160,11 @@ def refusal(error: BaseException | None) -> str | None:
     if any(word in alert for word in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR")):
         return f"the broker refused our certificate: {alert.lower().replace('_', ' ')}"
     return None
+
+
+def date_refused(error: BaseException | None) -> bool:
+    """Was it OpenSSL that found the broker's certificate not to be of the OS clock's date."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _DATE_CODES
 
 
 def certificate_date_ms(text: str) -> int:

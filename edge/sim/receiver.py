@@ -24,6 +24,7 @@ LONGEST_WAIT_S = 30.0
 class Written:
     """One epoch as it went into the port: its bytes and times, whether it had a fix, whether all of it found room.
 
+    `utc_ms` is what was said, `step_ms` how far `step_clock` had moved that.
     `first_mono_s` and `last_mono_s` are CLOCK_MONOTONIC just before the first and just after the last byte.
     """
 
@@ -33,6 +34,7 @@ class Written:
     last_mono_s: float
     whole: bool
     data: bytes = b""
+    step_ms: int = 0
 
 
 class Stop(Protocol):
@@ -160,8 +162,9 @@ class SimulatedReceiver:
         """Say one epoch now, as the verbs have left the receiver."""
         if self._frozen:
             return
-        if self._step_ms and epoch.utc_ms is not None:
-            epoch = restamped(epoch, epoch.utc_ms + self._step_ms)
+        step_ms = self._step_ms
+        if step_ms and epoch.utc_ms is not None:
+            epoch = restamped(epoch, epoch.utc_ms + step_ms)
         if not self._fix:
             dark = b"" if epoch.utc_ms is None else say(Observation(utc_ms=epoch.utc_ms))
             epoch = replace(epoch, valid=False, data=dark)
@@ -177,6 +180,7 @@ class SimulatedReceiver:
                 last_mono_s=last,
                 whole=whole,
                 data=epoch.data,
+                step_ms=step_ms,
             )
         )
 
