@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sys
 import time
@@ -85,6 +86,13 @@ class City:
 
     def outbox_path(self, unit: str) -> Path:
         return self.directory / unit / "outbox.db"
+
+    def documents_path(self, unit: str) -> Path:
+        return self.directory / unit / "documents.db"
+
+    def forget_run(self, unit: str) -> None:
+        """What a reboot does to /run: it is in memory."""
+        shutil.rmtree(self.directory / unit / "run", ignore_errors=True)
 
     def unit_config(self, unit: str) -> Path:
         return self.directory / unit / "unit.toml"
@@ -201,7 +209,7 @@ class City:
                 "fleet_units": len(self.units),
             },
             "outbox": {"path": str(self.outbox_path(plan.name))},
-            "documents": {"path": str(home / "documents.db")},
+            "documents": {"path": str(self.documents_path(plan.name))},
             "receiver": {"tty": str(self.tty(plan.name))},
             "run": {"directory": str(home / "run")},
         }

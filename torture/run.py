@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stage.city import CENTRE
-from torture.account import Verdict, compare, due, restart_to_first_epoch_s
+from torture.account import Verdict, compare, restart_to_first_epoch_s
 from torture.box import Box
 from torture.consumer import exported, pantau
 from torture.report import Report
@@ -101,7 +101,7 @@ def _rest(scene: Scene, report: Report) -> None:
     for name in (*CENTRE, *(box.name for box in scene.boxes)):
         scene.start(name)
     over_s = scene.over_s or time.monotonic()
-    owed = {box.name: {e.key for e in box.told if e.first_byte_s < over_s} & _due(scene, box) for box in scene.boxes}
+    owed = {box.name: {e.key for e in box.told if e.first_byte_s < over_s} & scene.owed(box) for box in scene.boxes}
     if not scene.setup.named and scene.until(
         lambda: all(owed[box.name] <= scene.stored(box) for box in scene.boxes),
         RECOVER_WITHIN_S if scene.seconds > scene.setup.least_s else RECOVER_IN_SHORT_S,
@@ -182,10 +182,6 @@ def _add(report: Report, verdict: Verdict) -> None:
     report.twice += len(verdict.twice)
     report.missing += len(verdict.due_missing)
     report.unobserved += verdict.unobserved
-
-
-def _due(scene: Scene, box: Box) -> set[Any]:
-    return due(box.told, scene.opened(box))
 
 
 def _left_running(directory: Path) -> list[str]:

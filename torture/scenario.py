@@ -41,6 +41,7 @@ class Setup:
     `card`: each box lives on a simulated card (FUSE).
     `clock`: each box, and the bridge, has an OS clock of its own (libfaketime).
     `network`: each box is behind a real IP link of its own (network namespace), which can lose packets.
+    `boots`: each box can be rebooted: it has a boot id and CLOCK_BOOTTIME of its own (mount and time namespace).
     `said`: what receivers say instead of the suite's own drive, from the Unix ms of the start and the box's number on.
     `epochs_per_s`: how often a receiver speaks, when it plays our own drive.
     """
@@ -53,6 +54,7 @@ class Setup:
     card: bool = False
     clock: bool = False
     network: bool = False
+    boots: bool = False
     said: Callable[[int, int], Iterator[Epoch]] | None = None
     least_s: float = 8.0
     epochs_per_s: float = 5.0
@@ -69,6 +71,7 @@ class Setup:
             card=self.card or other.card,
             clock=self.clock or other.clock,
             network=self.network or other.network,
+            boots=self.boots or other.boots,
             said=self.said or other.said,
             least_s=max(self.least_s, other.least_s),
             epochs_per_s=max(self.epochs_per_s, other.epochs_per_s),

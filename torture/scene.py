@@ -25,10 +25,11 @@ from stage.city import City, UnitPlan, free_port
 from stage.namespace import CENTRE_ADDRESS, Link, NamespaceRefused
 from stage.namespace import link as network_link
 from stage.process import Child
-from torture.account import Key, Opened
+from torture.account import Key, Opened, due
+from torture.boot import Boot
 from torture.box import Box, Doorkeeper
 from torture.consumer import Consumer, KnownBy, by_place, by_time
-from torture.drive import marked
+from torture.drive import EPOCHS_PER_S, marked
 from torture.os_clock import OsClock
 from torture.points import died_there, start_to_die
 from torture.report import Claim
@@ -71,6 +72,8 @@ class Scene:
         self._held: set[str] = set()
         self._until_s = float("inf")
         self._stack = ExitStack()
+        if log is not None and (setup.clock or setup.said is not None):
+            raise Unready("plays a drive of its own, no log")
         try:
             self._make(directory)
         except BaseException:
@@ -86,6 +89,7 @@ class Scene:
         links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port, listen=listen)) for _ in range(setup.boxes)]
         directory.mkdir(parents=True, exist_ok=True)
         self._clocks = [OsClock(directory / f"clock-{index}") for index in range(setup.boxes)] if setup.clock else []
+        self._boots = [Boot(directory, index, self.luck) for index in range(setup.boxes)] if setup.boots else []
         self.centre_clock = OsClock(directory / "clock-centre") if setup.clock else None
         self.city = City(
             directory,
@@ -215,6 +219,19 @@ class Scene:
         """When a process of the box had its port open, and the past that was put into its outbox by the suite."""
         return [*box.past, *self.doorkeeper.opened(box)]
 
+    def owed(self, box: Box) -> set[Key]:
+        """Keys of the epochs that a box was told so far and that nothing may lose."""
+        return due(list(box.told), self.opened(box))
+
+    def reboot(self, box: Box) -> None:
+        """A clean stop, and a start in another boot: what was in memory is gone."""
+        assert box.boot is not None
+        self.stop(box.name)
+        box.boot.again()
+        self.city.forget_run(box.name)
+        self.fault("reboot")
+        self.start(box.name)
+
     def late_s(self, box: Box, since_s: float, until_s: float = float("inf")) -> list[float]:
         """How late live positions were: of tracks that came in that time, the newest fix, if said in that time too."""
         said = {epoch.key: epoch.last_byte_s for epoch in list(box.told)}
@@ -286,7 +303,10 @@ class Scene:
             agency="health",
             kind="ambulance",
             settings=settings,
-            inside=self._networks[index].inside if self._networks else (),
+            inside=(
+                *(self._networks[index].inside if self._networks else ()),
+                *(self._boots[index].inside if self._boots else ()),
+            ),
             environment=self._clocks[index].environment if self._clocks else {},
         )
 
@@ -301,6 +321,7 @@ class Scene:
         box = Box(plan.name, self._epochs(index), self.city.tty(plan.name), link, self.known_by)
         box.child = self.children[plan.name]
         box.network = self._networks[index] if self._networks else None
+        box.boot = self._boots[index] if self._boots else None
         box.clock = self._clocks[index] if self._clocks else None
         return box
 

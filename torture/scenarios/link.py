@@ -6,17 +6,16 @@ import statistics
 import time
 from typing import Final
 
-from torture.box import Box
 from torture.past import three_days
 from torture.scenario import Settings, Setup, scenario
 from torture.scene import Scene
+from torture.underway import connects, underway
 
 KEEPALIVE_S: Final = 10
 SHORT_KEEPALIVE: Final[Settings] = {"broker": {"keepalive_s": KEEPALIVE_S}}
 # A dead link is noticed 1.5 keep-alives after the last byte; the next attempt then waits for at most a second.
 NOTICED_WITHIN_S: Final = 1.5 * KEEPALIVE_S + 1.0 + 3.0  # and a busy machine
 LIVE_WITHIN_S: Final = 2.0
-UNDERWAY_WITHIN_S: Final = 20.0
 # Pauses between attempts are drawn from 0 to 1, 1, 2, 4 … 30 s: five are made in the first eight seconds, ten once in
 # ten thousand runs; later one in fifteen seconds. A box whose pause did not grow would make sixteen in eight.
 FIRST_ATTEMPTS: Final = 11
@@ -219,20 +218,6 @@ def captive_portal(scene: Scene) -> None:
 
 
 # ---------------------------------------------------------------- what they share
-
-
-def underway(scene: Scene, box: Box) -> None:
-    """The box's positions arrive, in its second session: the first one only learns what date it is."""
-    heard = scene.until(
-        lambda: box.link.connections >= 2 and any(t.unit == box.name for t in scene.consumer.tracks()),
-        UNDERWAY_WITHIN_S,
-    )
-    scene.claim(f"{box.name} is under way before anything breaks", heard)
-
-
-def connects(scene: Scene, box: Box, before: int, within_s: float, claim: str) -> bool:
-    """Whether a connection was made beyond so many before."""
-    return scene.until(lambda: box.link.connections > before, within_s, claim)
 
 
 def noticed(scene: Scene, before: dict[str, int]) -> None:
