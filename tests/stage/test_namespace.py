@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -58,7 +59,7 @@ def test_nothing_of_a_lossy_link_is_left() -> None:
     except NamespaceRefused as refused:
         pytest.skip(str(refused))
     tables = subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout
-    assert "c7" not in tables
+    assert f"pt{os.getpid()}c7" not in tables
 
 
 def test_a_limit_holds(made: Link) -> None:
