@@ -53,9 +53,9 @@ class City:
         environments: dict[str, dict[str, str]] | None = None,
         metrics_ports: tuple[int, int] = (0, 0),
     ) -> None:
-        """`units_host`, `broker_port`: where units connect when a link lies between. `metrics_ports`: bridge, publisher.
+        """`units_host`, `broker_port`: where units connect when a link lies between.
 
-        `environments`: what is added to the environment of a part of the centre, by its name.
+        `metrics_ports`: of bridge and publisher. `environments`: what is added to the environment of a part of the centre, by its name.
         """
         self.directory = directory.absolute()
         self.units = list(units)

@@ -29,7 +29,7 @@ from torture.account import Key, Opened, due
 from torture.boot import Boot
 from torture.box import Box, Doorkeeper
 from torture.consumer import Consumer, KnownBy, by_place, by_time
-from torture.drive import EPOCHS_PER_S, marked
+from torture.drive import marked
 from torture.os_clock import OsClock
 from torture.points import died_there, start_to_die
 from torture.report import Claim
