@@ -27,6 +27,7 @@ run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machi
 test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
 	@sh packaging/need-mosquitto.sh
 	@sh packaging/need-fuse.sh
+	@sh packaging/need-faults.sh
 	@exec $(BIN)/python -m pytest --numprocesses 4 --dist loadfile  # most of a test is waiting: 8 minutes instead of 25
 
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
@@ -42,6 +43,7 @@ check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import cont
 torture: $(VENV)/.dev ## Break a running city in every way we know, and account for every fix (MINUTES=30, SCENARIOS=..., SEED=...)
 	@sh packaging/need-mosquitto.sh
 	@sh packaging/need-fuse.sh
+	@sh packaging/need-faults.sh
 	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/.dev ## Let a city live for HOURS=1 with restarts and outages: does anything grow, slow down or get lost (UNITS=3)

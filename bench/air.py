@@ -19,12 +19,12 @@ from typing import Final
 
 from bench.drives import Fix8, NoRealData, full_drives
 from bench.driving import endless, from_now, record, spoken
-from bench.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
 from bench.owntracks import OwnTracks
 from bench.report import Figure, show, skipped
 from edge.outbox import OutboxReader
 from edge.sim.receiver import SimulatedReceiver, Written
 from stage.city import City, UnitPlan
+from stage.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
 
 MINUTES: Final = 140 / 60  # twice the 70 s from one gathered receipt to the next
 UNITS_A_WAY: Final = 3

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from bench.clients import Client, packet, tls
 from bench.drives import Fix8
-from bench.namespace import Link
 from provisioning.throwaway import Credentials
+from stage.namespace import Link
 
 PUBLISH_QOS_1 = 0x32
 

@@ -83,6 +83,7 @@ class Clock:
         self._realtime_ns = realtime_ns
         self._ntp_synchronised = ntp_synchronised or ntp_says_synchronised
         self._on_floor = on_floor
+        self._built_utc_ms = built_utc_ms
         self._latest_ms = built_utc_ms + YEARS_20_MS
         if floor_utc_ms > self._latest_ms:  # worn bits on a card must not poison the box for ever either
             floor_utc_ms = 0
@@ -127,35 +128,45 @@ class Clock:
         """(utc_ms or None, boot_id, boottime_ms): how records say when, until the bridge knows better."""
         return self.utc_ms(), self.boot_id, self.boottime_ms()
 
-    def known_utc_ms(self) -> int | None:
-        """The best date there is for judging a certificate: sane UTC, else the centre's, None when neither is known."""
-        utc_ms = self.utc_ms()
-        if utc_ms is None and self._receipt_offset_ms is not None:
-            utc_ms = self.boottime_ms() + self._receipt_offset_ms
-        return utc_ms
+    def known_utc_ms(self) -> tuple[int, int] | None:
+        """The dates there are for judging a certificate, earliest and latest: sane UTC, the centre's; None without any.
+
+        A sky or a centre that is wrong makes them differ; then either may be right.
+        """
+        utc_ms, offset_ms = self.utc_ms(), self._receipt_offset_ms
+        dates = [] if utc_ms is None else [utc_ms]
+        if offset_ms is not None:
+            dates.append(self.boottime_ms() + offset_ms)
+        return (min(dates), max(dates)) if dates else None
 
     def os_clock_right(self) -> bool:
-        """May a library that reads the OS clock (OpenSSL) judge dates with it: within a day of what we know."""
+        """May a library that reads the OS clock (OpenSSL) judge dates with it: within a day of all that we know."""
         known, os_ms = self.known_utc_ms(), self._realtime_ns() // 1_000_000
-        return known is not None and abs(os_ms - known) <= FLOOR_SLACK_MS
+        return known is not None and known[1] - FLOOR_SLACK_MS <= os_ms <= known[0] + FLOOR_SLACK_MS
 
     # ------------------------------------------------------------------ hearing
 
-    def heard_gnss(self, utc_ms: int, boottime_ms: int | None = None) -> None:
-        """The receiver said it was `utc_ms` at `boottime_ms` (None: now); a date below the floor is only counted."""
+    def heard_gnss(self, utc_ms: int, boottime_ms: int | None = None) -> bool:
+        """The receiver said it was `utc_ms` at `boottime_ms` (None: now); False: below the floor, and only counted."""
         at_ms = self.boottime_ms() if boottime_ms is None else boottime_ms
-        self._heard(utc_ms, at_ms, SOURCE_GNSS)
+        return self._heard(utc_ms, at_ms, SOURCE_GNSS)
 
-    def heard_receipt(self, utc_ms: int) -> None:
-        """The centre stored something at `utc_ms`: it is later now. The only thing that raises the persisted floor."""
-        if not 0 < utc_ms <= self._latest_ms:
+    def heard_receipt(self, utc_ms: int, *, until_utc_ms: int | None = None) -> None:
+        """The centre stored something at `utc_ms`: it is later now. The only thing that raises the persisted floor.
+
+        `until_utc_ms`: when the broker's certificate ends. A centre may be wrong, too: a date from after its end (or
+        from before our build) is not taken, or this box would never let that broker in again; and when the centre says
+        more than a day less than the floor, it was wrong then, and the floor comes down.
+        """
+        latest_ms = self._latest_ms if until_utc_ms is None else min(self._latest_ms, until_utc_ms)
+        if not self._built_utc_ms - FLOOR_SLACK_MS <= utc_ms <= latest_ms:
             self._rejected["receipt_date"] += 1
             return
         self._receipt_offset_ms = utc_ms - self.boottime_ms()
-        if utc_ms <= self._floor_utc_ms:
+        if self._floor_utc_ms - FLOOR_SLACK_MS <= utc_ms <= self._floor_utc_ms:
             return
-        self._floor_utc_ms = utc_ms
-        if self._on_floor is not None and utc_ms - self._persisted_floor_ms >= FLOOR_PERSIST_MS:
+        self._floor_utc_ms = max(utc_ms, self._built_utc_ms)
+        if self._on_floor is not None and not 0 <= utc_ms - self._persisted_floor_ms < FLOOR_PERSIST_MS:
             self._persisted_floor_ms = utc_ms
             self._on_floor(utc_ms)
 
@@ -178,15 +189,16 @@ class Clock:
     def _believable(self, utc_ms: int) -> bool:
         return utc_ms >= self._floor_utc_ms - FLOOR_SLACK_MS
 
-    def _heard(self, utc_ms: int, at_ms: int, source: int) -> None:
+    def _heard(self, utc_ms: int, at_ms: int, source: int) -> bool:
         if not self._believable(utc_ms):
             self._rejected["gnss_date" if source == SOURCE_GNSS else "ntp_date"] += 1
-            return
+            return False
         offset_ms, tie = utc_ms - at_ms, self._tie
         if tie is not None and abs(offset_ms - tie.offset_ms) <= STEP_MS:
             sunk_ms = tie.offset_ms - max(0, at_ms - tie.heard_boottime_ms) * SINK_PPM // 1_000_000
             offset_ms = max(offset_ms, sunk_ms)
         self._tie = _Tie(offset_ms, source, at_ms)
+        return True
 
     def _look_at_ntp(self, now_ms: int) -> None:
         if now_ms < self._next_ntp_look_ms:

@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.link import CONNECT_TIMEOUT_S, Ended, Link
 from edge.own_link import OwnLink
 from edge.sending import Limits
-from edge.tls import Identity, make_context, refusal
+from edge.tls import DateRefused, Identity, date_refused, make_context, refusal
 from wire import topics
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S: Final = 75  # above the 60 s for which live receipts are gathered, below most carriers' NAT timeouts
 SILENT_KEEPALIVES: Final = 1.5  # nothing at all came in for so long: the link is dead
 WAY_OUT_LOOK_S: Final = 1.0  # between two looks whether our own link came back, while there is no connection
+REFUSED_LONGEST_MS: Final = 600_000  # longer than the longest wait after a refusal: the clock has not just run on
 OPENING_S: Final = 60.0  # a name lookup (30 s) and two timeouts of 10 s; a link that says nothing until then is over
 
 
@@ -72,12 +73,17 @@ class LinkKeeper:
         self._only_mqtt311 = self._at_once = False
         self._out_since_s: float | None = None
         self._said = ""
+        self._refused_at: tuple[int, int] | None = None  # the dates by which a certificate did not hold
 
     def bytes_so_far(self) -> tuple[int, int]:
         """(up, down) at IP level since the process began, of this link and those before; from any thread."""
         (up, down), link = self._ended_bytes, self.link
         info = None if link is None else link.tcp_info()
         return (up, down) if info is None else (up + info.up_bytes, down + info.down_bytes)
+
+    def certificate_ends_utc_ms(self) -> int | None:
+        """When the certificate ends by which the broker was let in."""
+        return None if self.link is None else self.link.context.ends_utc_ms
 
     def due_s(self, now_s: float) -> float:
         """When `look_after` has something to do next."""
@@ -89,7 +95,7 @@ class LinkKeeper:
         """Open a link when it is time, give up a dead one; `will(session)` is what the broker says when it dies."""
         now_s, link = self._clock.monotonic_s(), self.link
         if link is None:
-            if self._own_link.came_back():
+            if self._own_link.came_back() or self._date_changed():
                 self._try_s = min(self._try_s, now_s + self._backoff.link_came_back())
             if now_s >= self._try_s:
                 self._open(now_s, will)
@@ -132,6 +138,9 @@ class LinkKeeper:
             self._try_s = self._clock.monotonic_s()
             return
         refused = refusal(ended.error) or (ended.reason if ended.refused else None)
+        if ended.link.context.judged_by_openssl and date_refused(ended.error) and not self._clock.os_clock_right():
+            refused = None  # the OS clock has jumped while OpenSSL judged by it: the next judge is ours
+        self._refused_at = self._clock.known_utc_ms() if isinstance(ended.error, DateRefused) else None
         self._failed(refused or str(ended.error or ended.reason), refused=refused is not None)
 
     def close(self, within_s: float) -> None:
@@ -139,6 +148,14 @@ class LinkKeeper:
         if self.link is not None:
             self.link.close(within_s)
         self.connected = False
+
+    def _date_changed(self) -> bool:
+        """True once when a certificate was refused for its dates, and what we know of the date is now another one."""
+        before, now = self._refused_at, self._clock.known_utc_ms()
+        if before is None or now is None or (before[0] <= now[0] and now[1] <= before[1] + REFUSED_LONGEST_MS):
+            return False
+        self._refused_at = None
+        return True
 
     def _open(self, now_s: float, will: Callable[[int], bytes]) -> None:
         options = self._options

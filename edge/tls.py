@@ -17,6 +17,7 @@ from edge.clock import Clock
 from edge.errors import LinkRefused
 
 X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h; not named by Python's ssl, but passed through
+_DATE_CODES: Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, openssl/x509_vfy.h
 TCP_USER_TIMEOUT_MS: Final = 30_000  # unacknowledged this long: the connection is dead (architecture section 3)
 TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 18)
 
@@ -28,6 +29,10 @@ class Identity:
     ca_path: Path
     certificate_path: Path
     key_path: Path
+
+
+class DateRefused(LinkRefused):
+    """The broker's certificate is not of the date that we know."""
 
 
 class LinkSocket(ssl.SSLSocket):
@@ -84,9 +89,10 @@ class LinkContext(ssl.SSLContext):
     """A client context that knows what date certificates are to be judged by."""
 
     sslsocket_class = LinkSocket
-    known_utc_ms: int | None = None
+    known_utc_ms: tuple[int, int] | None = None  # earliest and latest
     floor_utc_ms: int = 0
     judged_by_openssl: bool = True
+    ends_utc_ms: int | None = None  # of the broker's certificate, once we have seen it
 
     @property
     def fully_checked(self) -> bool:
@@ -94,15 +100,19 @@ class LinkContext(ssl.SSLContext):
         return self.judged_by_openssl or self.known_utc_ms is not None
 
     def judge(self, certificate: Mapping[str, Any]) -> None:
-        """Raise LinkRefused when the broker's certificate has ended, or (if the date is known) not begun."""
+        """Raise LinkRefused when the broker's certificate has ended, or (if the date is known) not begun.
+
+        Of two dates that differ either may be the wrong one: a spoofed sky does not lock us out, nor a wrong centre.
+        """
+        ends, begins = certificate.get("notAfter"), certificate.get("notBefore")
+        self.ends_utc_ms = None if ends is None else certificate_date_ms(str(ends))
         if self.judged_by_openssl:
             return
-        date_ms = self.floor_utc_ms if self.known_utc_ms is None else max(self.known_utc_ms, self.floor_utc_ms)
-        ends, begins = certificate.get("notAfter"), certificate.get("notBefore")
-        if ends is None or certificate_date_ms(str(ends)) < date_ms:
-            raise LinkRefused(f"the broker's certificate ended {ends}")
-        if self.known_utc_ms is not None and (begins is None or certificate_date_ms(str(begins)) > self.known_utc_ms):
-            raise LinkRefused(f"the broker's certificate begins only {begins}")
+        earliest_ms, latest_ms = self.known_utc_ms or (self.floor_utc_ms, None)
+        if self.ends_utc_ms is None or self.ends_utc_ms < max(earliest_ms, self.floor_utc_ms):
+            raise DateRefused(f"the broker's certificate ended {ends}")
+        if latest_ms is not None and (begins is None or certificate_date_ms(str(begins)) > latest_ms):
+            raise DateRefused(f"the broker's certificate begins only {begins}")
 
 
 def make_context(identity: Identity, clock: Clock) -> LinkContext:
@@ -150,6 +160,11 @@ def refusal(error: BaseException | None) -> str | None:
     if any(word in alert for word in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR")):
         return f"the broker refused our certificate: {alert.lower().replace('_', ' ')}"
     return None
+
+
+def date_refused(error: BaseException | None) -> bool:
+    """Was it OpenSSL that found the broker's certificate not to be of the OS clock's date."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _DATE_CODES
 
 
 def certificate_date_ms(text: str) -> int:

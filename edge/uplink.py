@@ -283,7 +283,7 @@ class Uplink:
     def _heard_receipt(self, payload: bytes) -> None:
         receipt = decode_receipt(payload)
         self._at("receipt:heard")
-        self._clock.heard_receipt(receipt.utc_ms)
+        self._clock.heard_receipt(receipt.utc_ms, until_utc_ms=self._keeper.certificate_ends_utc_ms())
         settled = self._sending.heard(receipt, self._clock.monotonic_s())
         if len(settled.stored):
             self._outbox.receipted(settled.stored)

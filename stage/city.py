@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ START_DEADLINE_S: Final = 20.0
 class UnitPlan:
     """One unit of the city and the settings of its file that differ from the defaults, as TOML values by table.
 
-    `inside` is what its command is prefixed with, to run it in a network of its own.
+    `inside` is what its command is prefixed with, to run it in a network of its own; `environment` is added to its own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class UnitPlan:
     kind: str
     settings: dict[str, dict[str, object]]
     inside: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 class City:
@@ -47,14 +49,20 @@ class City:
         broker_port: int | None = None,
         consumers: dict[str, Sequence[str]] | None = None,
         broker_host: str = HOST,
+        units_host: str | None = None,
+        environments: dict[str, dict[str, str]] | None = None,
         metrics_ports: tuple[int, int] = (0, 0),
     ) -> None:
-        """`broker_port`: where units connect when a link lies between. `metrics_ports`: bridge, publisher."""
+        """`units_host`, `broker_port`: where units connect when a link lies between.
+
+        `metrics_ports`: of bridge and publisher. `environments`: what is added to the environment of a part of the centre, by its name.
+        """
         self.directory = directory.absolute()
         self.units = list(units)
         self.port = port or free_port()
         self.broker_host = broker_host
-        self._units_port = broker_port or self.port
+        self._units_host, self._units_port = units_host or broker_host, broker_port or self.port
+        self._environments = environments or {}
         self.metrics_ports = metrics_ports
         self._consumers = {CONSUMER: ("*",), **(consumers or {})}
         self.children: dict[str, Child] = {}
@@ -79,6 +87,13 @@ class City:
     def outbox_path(self, unit: str) -> Path:
         return self.directory / unit / "outbox.db"
 
+    def documents_path(self, unit: str) -> Path:
+        return self.directory / unit / "documents.db"
+
+    def forget_run(self, unit: str) -> None:
+        """What a reboot does to /run: it is in memory."""
+        shutil.rmtree(self.directory / unit / "run", ignore_errors=True)
+
     def unit_config(self, unit: str) -> Path:
         return self.directory / unit / "unit.toml"
 
@@ -89,7 +104,7 @@ class City:
 
     def prepare(self) -> None:
         """Certificates, configuration files and commands; nothing runs yet."""
-        self.authority.ensure(self.broker_host, "broker", hosts=(self.broker_host, HOST, "127.0.0.1"))
+        self.authority.ensure(self.broker_host, "broker", hosts=(self.broker_host, self._units_host, HOST, "127.0.0.1"))
         for name in BRIDGE_CERTIFICATES:
             self.authority.ensure(name, "publisher" if "publisher" in name else "bridge")
         for name in self._consumers:
@@ -97,13 +112,17 @@ class City:
         self.centre_config.write_text(self._centre_toml(), "utf-8")
         self.assignments_path.write_text(self._assignments_csv(), "utf-8")
         for part in CENTRE:
-            self._child(part, [sys.executable, "-m", "broker", "--config", str(self.centre_config), part])
+            self._child(
+                part,
+                [sys.executable, "-m", "broker", "--config", str(self.centre_config), part],
+                self._environments.get(part),
+            )
         for plan in self.units:
             self.authority.ensure(plan.name, "unit")
             (self.directory / plan.name / "run").mkdir(parents=True, exist_ok=True)
             self.unit_config(plan.name).write_text(self._unit_toml(plan), "utf-8")
             command = [sys.executable, "-m", "edge.gps_unit", "--config", str(self.unit_config(plan.name))]
-            self._child(plan.name, [*plan.inside, *command])
+            self._child(plan.name, [*plan.inside, *command], plan.environment)
 
     def start_centre(self) -> None:
         """Broker, bridge, publisher; returns when the broker listens and the store is there."""
@@ -153,10 +172,10 @@ class City:
 
     # ---------------------------------------------------------------- files
 
-    def _child(self, name: str, command: list[str]) -> None:
+    def _child(self, name: str, command: list[str], environment: dict[str, str] | None) -> None:
         logs = self.directory / "log"
         logs.mkdir(parents=True, exist_ok=True)
-        self.children[name] = Child(name, command, logs / f"{name}.log")
+        self.children[name] = Child(name, command, logs / f"{name}.log", environment=environment)
 
     def _centre_toml(self) -> str:
         consumers = [
@@ -182,7 +201,7 @@ class City:
         tables: dict[str, dict[str, object]] = {
             "unit": {"id": plan.name},
             "broker": {
-                "host": self.broker_host,
+                "host": self._units_host,
                 "port": self._units_port,
                 "ca_path": str(who.ca_path),
                 "certificate_path": str(who.certificate_path),
@@ -190,7 +209,7 @@ class City:
                 "fleet_units": len(self.units),
             },
             "outbox": {"path": str(self.outbox_path(plan.name))},
-            "documents": {"path": str(home / "documents.db")},
+            "documents": {"path": str(self.documents_path(plan.name))},
             "receiver": {"tty": str(self.tty(plan.name))},
             "run": {"directory": str(home / "run")},
         }

@@ -32,6 +32,7 @@ class Child:
         self.lives: list[tuple[float, float | None]] = []
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked_s: float | None = None
 
     @property
     def running(self) -> bool:
@@ -60,6 +61,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_the_stage,  # only prctl runs between fork and exec
             )
+        self._asked_s = None
         self.lives.append((time.monotonic(), None))
 
     def kill(self) -> None:
@@ -75,6 +77,7 @@ class Child:
     def terminate(self) -> None:
         """Ask it to stop; `join` waits for it."""
         if self._process is not None and self.running:
+            self._asked_s = time.monotonic()  # before the signal: what happens after it may be left to the next life
             self._process.send_signal(signal.SIGTERM)
 
     def join(self, deadline_s: float = STOP_DEADLINE_S) -> bool:
@@ -86,7 +89,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
             return False
-        self._closed(time.monotonic())
+        self._closed(self._asked_s or time.monotonic())
         return True
 
     def tail(self, lines: int = 15) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,18 +12,26 @@ from edge.sim.card import SimulatedCard
 from edge.sim.link import SimulatedLink
 from edge.sim.nmea import Epoch as Said
 from edge.sim.receiver import SimulatedReceiver, Written
+from stage.namespace import Link, NamespaceRefused
 from stage.process import Child
-from torture.account import Epoch, Opened
+from torture.account import Epoch, Key, Opened
+from torture.boot import Boot
 from torture.consumer import KnownBy
 from torture.drive import place_of
+from torture.os_clock import OsClock
+from torture.scenario import Unready
 
 LOOK_EVERY_S: Final = 0.02
-# Opening a serial port throws away what came before: the epoch after it is the first due one.
+# Opening a serial port throws away what came before: the epoch after it is the first due one. That is done when the
+# process first sleeps, waiting for a byte; on a busy machine it may come long after the open itself.
 OPEN_MARGIN_S: Final = 0.05
 
 
 class Box:
-    """A unit on the road; the verbs of its faults are those of its `receiver`, `link`, `card` and `child`."""
+    """A unit on the road; the verbs of its faults are those of its `receiver`, `link`, `card`, `child`, `clock` and `boot`.
+
+    `dated` says of what was written to its port when the box must take it to be: as it was said, unless that cannot be.
+    """
 
     def __init__(self, name: str, said: Iterator[Said], tty: Path, link: SimulatedLink, known_by: KnownBy) -> None:
         self.name = name
@@ -33,6 +41,11 @@ class Box:
         self.receiver = SimulatedReceiver(said, link=tty, on_written=self._wrote)
         self.card: SimulatedCard | None = None
         self.unplugged_s: list[float] = []
+        self.past: list[Opened] = []
+        self.clock: OsClock | None = None
+        self.boot: Boot | None = None
+        self.dated: Callable[[Written], int | None] = lambda written: written.utc_ms
+        self.network: Link | None = None
         self._tty = tty
         self._known_by = known_by
         self._quiet = threading.Event()
@@ -47,6 +60,20 @@ class Box:
         self.unplugged_s.append(time.monotonic())
         self.receiver.unplug()
 
+    def mend(self) -> None:
+        """Link, network and plug are whole; the receiver and the clock stay as they are."""
+        self.link.mend()
+        self.receiver.replug()
+
+    def lose(self, percent: int) -> None:
+        """Its network loses so many of a hundred packets each way. Raises Unready where it cannot."""
+        if self.network is None:
+            raise Unready("the scene has no network: Setup(network=True)")
+        try:
+            self.network.lose(percent)
+        except NamespaceRefused as refused:
+            raise Unready(str(refused)) from refused
+
     def silence(self) -> None:
         """The receiver falls silent for good."""
         self._quiet.set()
@@ -57,6 +84,10 @@ class Box:
         """Nothing of it is left."""
         self.silence()
         self.receiver.close()
+
+    def key(self, utc_ms: int | None, lat_e7: int, lon_e7: int) -> Key:
+        """What a fix is known by."""
+        return self._known_by(utc_ms, lat_e7, lon_e7)
 
     def port(self) -> Path | None:
         """The device behind its tty; None while it is unplugged."""
@@ -69,7 +100,7 @@ class Box:
         place = place_of(written.data)
         if not (written.valid and written.whole and place):
             return
-        utc_ms = written.utc_ms
+        utc_ms = self.dated(written)
         key = self._known_by(utc_ms, *place)
         self.told.append(Epoch(key, written.first_mono_s, written.last_mono_s, utc_ms))
 
@@ -106,9 +137,10 @@ class Doorkeeper(threading.Thread):
     def _look(self, box: Box) -> None:
         """A span ends when process or device is another one; the look before the last is when it surely was open."""
         pid, port = box.child.pid, box.port()
-        open_now = pid is not None and port is not None and _has_open(pid, port)
-        now = (pid, port) if pid is not None and port is not None and open_now else None
         before = self._held.get(box.name)
+        now = (pid, port) if pid is not None and port is not None and _has_open(pid, port) else None
+        if now is not None and now != before and not _sleeps(now[0]):
+            now = None
         if now == before:
             return
         spans, now_s = self._spans[box.name], time.monotonic()
@@ -123,5 +155,13 @@ class Doorkeeper(threading.Thread):
 def _has_open(pid: int, tty: Path) -> bool:
     try:
         return any(fd.resolve() == tty for fd in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether the process's main thread waits for something (proc_pid_stat(5): the state stands behind the name)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "S"
     except OSError:
         return False

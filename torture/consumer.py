@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -16,6 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from stage.city import CONSUMER, HOST, City
 from torture.account import Key, Stored
 
+TRACKS: Final = "city/v1/+/+/track"
+STATES: Final = "city/v1/+/+/state"
 COMMAND_DEADLINE_S: Final = 300.0
 
 # What a fix is known by, from its time (Unix ms, None: not known) and place (1e-7 deg).
@@ -32,6 +35,14 @@ def by_time(utc_ms: int | None, _lat_e7: int, _lon_e7: int) -> Key:
     return utc_ms
 
 
+class Track(NamedTuple):
+    """A track message: when it came (monotonic s), of which unit, and the keys of its fixes, oldest first."""
+
+    at_s: float
+    unit: str
+    keys: list[Key]
+
+
 class Consumer:
     """Keeps a cursor (log_id) a topic; a message whose prev_log_id is another one shows that something was missed."""
 
@@ -41,6 +52,8 @@ class Consumer:
         self._city = city
         self._known_by = known_by
         self._messages: queue.SimpleQueue[tuple[str, bytes, float]] = queue.SimpleQueue()
+        self._tracks: list[Track] = []
+        self._states: dict[str | None, dict[str, Any]] = {}
         self._cursors: dict[str, int | None] = {}
         self._missed_after: list[int] = []
         self._fixes: set[tuple[str, Key]] = set()
@@ -51,7 +64,7 @@ class Consumer:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, CONSUMER, reconnect_on_failure=True)
         self._client.tls_set(str(who.ca_path), str(who.certificate_path), str(who.key_path))
         self._client.reconnect_delay_set(1, 2)
-        self._client.on_connect = lambda client, *_: client.subscribe("city/v1/+/+/track", qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe([(TRACKS, 1), (STATES, 0)])
         self._client.on_message = lambda _client, _userdata, message: self._messages.put(
             (message.topic, bytes(message.payload), time.monotonic())
         )
@@ -70,6 +83,17 @@ class Consumer:
         self._take()
         return self._fixes
 
+    def tracks(self) -> list[Track]:
+        """Every track as it came, the first time it did."""
+        self._take()
+        return self._tracks
+
+    def marker_utc_ms(self, unit: str) -> int:
+        """When the unit's live marker was there, as its asset's state says; 0 when it has none."""
+        self._take()
+        fix_utc = self._states.get(unit, {}).get("fix_utc")
+        return 0 if fix_utc is None else round(datetime.fromisoformat(fix_utc).timestamp() * 1000)
+
     def replay(self) -> None:
         """Catch up from the cursor: what the topics did not bring (also at their end) the export does."""
         self.live = len(self.fixes())
@@ -84,6 +108,10 @@ class Consumer:
     def _take(self) -> None:
         while not self._messages.empty():
             topic, payload, at_s = self._messages.get()
+            if topic.endswith("/state"):
+                state = json.loads(payload) if payload else {}
+                self._states[state.get("unit")] = state
+                continue
             said = json.loads(payload)
             last = self._cursors.get(topic)
             if last is not None and said["log_id"] <= last:
@@ -93,6 +121,7 @@ class Consumer:
                 self._missed_after.append(last or 0)
             self._cursors[topic] = said["log_id"]
             keys = self._keys(said)
+            self._tracks.append(Track(at_s, said["unit"], keys))
             self._fixes |= {(said["unit"], key) for key in keys}
             self.on_track(said["unit"], keys, at_s)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from edge.sim.nmea import Epoch, Observation, say
+
+EPOCHS_PER_S: Final = 5.0
 
 # Northwards from Monas, 1e-5 deg (1.1 m) an epoch: 0.0006 minutes, exact in a sentence and exact on the wire.
 FROM_LAT_E7: Final = -62_000_000
@@ -35,6 +38,12 @@ def marked(begin_utc_ms: int, *, per_s: float, lane: int = 0) -> Iterator[Epoch]
         )
         yield Epoch(at_s=index / per_s, utc_ms=seen.utc_ms, valid=True, data=say(seen))
         index += 1
+
+
+def undated(begin_utc_ms: int, lane: int) -> Iterator[Epoch]:
+    """The same drive by a receiver that says GGA alone, and so never a date."""
+    for epoch in marked(begin_utc_ms, per_s=EPOCHS_PER_S, lane=lane):
+        yield replace(epoch, data=b"".join(line for line in epoch.data.splitlines(True) if line[3:6] == b"GGA"))
 
 
 def place_of(data: bytes) -> tuple[int, int] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from edge.sim.nmea import Epoch
 
 if TYPE_CHECKING:
     from torture.scene import Scene
@@ -36,7 +38,11 @@ class Setup:
     the receiver said (from true UTC where it said no date); None: times are not judged.
     `named`: epochs may be missing if the ledger or a health record names as many records as shed or unobserved.
     `overtaken`: the centre lost records of its own (a store restored from a copy); the scenario judges the ledger.
-    `card`: each box lives on a simulated card (FUSE). `clock`: each box has an OS clock of its own (libfaketime).
+    `card`: each box lives on a simulated card (FUSE).
+    `clock`: each box, and the bridge, has an OS clock of its own (libfaketime).
+    `network`: each box is behind a real IP link of its own (network namespace), which can lose packets.
+    `boots`: each box can be rebooted: it has a boot id and CLOCK_BOOTTIME of its own (mount and time namespace).
+    `said`: what receivers say instead of the suite's own drive, from the Unix ms of the start and the box's number on.
     `epochs_per_s`: how often a receiver speaks, when it plays our own drive.
     """
 
@@ -47,6 +53,9 @@ class Setup:
     overtaken: bool = False
     card: bool = False
     clock: bool = False
+    network: bool = False
+    boots: bool = False
+    said: Callable[[int, int], Iterator[Epoch]] | None = None
     least_s: float = 8.0
     epochs_per_s: float = 5.0
 
@@ -61,6 +70,9 @@ class Setup:
             overtaken=self.overtaken or other.overtaken,
             card=self.card or other.card,
             clock=self.clock or other.clock,
+            network=self.network or other.network,
+            boots=self.boots or other.boots,
+            said=self.said or other.said,
             least_s=max(self.least_s, other.least_s),
             epochs_per_s=max(self.epochs_per_s, other.epochs_per_s),
         )

@@ -23,11 +23,15 @@ from edge.sim.link import SimulatedLink
 from edge.sim.nmea import Epoch as Said
 from edge.sim.receiver import recorded
 from stage.city import City, UnitPlan, free_port
+from stage.namespace import CENTRE_ADDRESS, Link, NamespaceRefused
+from stage.namespace import link as network_link
 from stage.process import Child
-from torture.account import Key
+from torture.account import Key, Opened, due
+from torture.boot import Boot
 from torture.box import Box, Doorkeeper
 from torture.consumer import Consumer, KnownBy, by_place, by_time
 from torture.drive import marked
+from torture.os_clock import OsClock
 from torture.points import died_there, start_to_die
 from torture.report import Claim
 from torture.scenario import EVERY_EPOCH, Setup, Unready, merged
@@ -70,16 +74,36 @@ class Scene:
         self._held: set[str] = set()
         self._until_s = float("inf")
         self._stack = ExitStack()
-        port = free_port()
-        links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port)) for _ in range(setup.boxes)]
-        plans = [self._plan(index, link) for index, link in enumerate(links)]
-        self.city = City(directory, plans, port=port)
+        if log is not None and (setup.clock or setup.said is not None):
+            raise Unready("plays a drive of its own, no log")
+        try:
+            self._make(directory)
+        except BaseException:
+            self._stack.close()
+            raise
+        self.consumer = Consumer(self.city, self.known_by)
+        self.doorkeeper = Doorkeeper(self.boxes)
+
+    def _make(self, directory: Path) -> None:
+        setup = self.setup
+        port, listen = free_port(), CENTRE_ADDRESS if setup.network else "127.0.0.1"
+        self._networks = [self._network(index) for index in range(setup.boxes)] if setup.network else []
+        links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port, listen=listen)) for _ in range(setup.boxes)]
+        directory.mkdir(parents=True, exist_ok=True)
+        self._clocks = [OsClock(directory / f"clock-{index}") for index in range(setup.boxes)] if setup.clock else []
+        self._boots = [Boot(directory, index, self.luck) for index in range(setup.boxes)] if setup.boots else []
+        self.centre_clock = OsClock(directory / "clock-centre") if setup.clock else None
+        self.city = City(
+            directory,
+            [self._plan(index, link) for index, link in enumerate(links)],
+            port=port,
+            units_host=CENTRE_ADDRESS if setup.network else None,
+            environments={"bridge": self.centre_clock.environment} if self.centre_clock else None,
+        )
         self.city.prepare()
         self.boxes = [self._box(index, link) for index, link in enumerate(links)]
         if setup.card:
             self._mount_cards()
-        self.consumer = Consumer(self.city, self.known_by)
-        self.doorkeeper = Doorkeeper(self.boxes)
 
     # ---------------------------------------------------------------- what a scenario may ask
 
@@ -209,6 +233,29 @@ class Scene:
                 return reader.waiting()[0]
             return sum(row.id <= up_to for row in reader.above(0, MANY_ROWS))
 
+    def opened(self, box: Box) -> list[Opened]:
+        """When a process of the box had its port open, and the past that was put into its outbox by the suite."""
+        return [*box.past, *self.doorkeeper.opened(box)]
+
+    def owed(self, box: Box) -> set[Key]:
+        """Keys of the epochs that a box was told so far and that nothing may lose."""
+        return due(list(box.told), self.opened(box))
+
+    def reboot(self, box: Box) -> None:
+        """A clean stop, and a start in another boot: what was in memory is gone."""
+        assert box.boot is not None
+        self.stop(box.name)
+        box.boot.again()
+        self.city.forget_run(box.name)
+        self.fault("reboot")
+        self.start(box.name)
+
+    def late_s(self, box: Box, since_s: float, until_s: float = float("inf")) -> list[float]:
+        """How late live positions were: of tracks that came in that time, the newest fix, if said in that time too."""
+        said = {epoch.key: epoch.last_byte_s for epoch in list(box.told)}
+        came = [t for t in self.consumer.tracks() if t.unit == box.name and since_s <= t.at_s < until_s]
+        return [t.at_s - said[t.keys[-1]] for t in came if said.get(t.keys[-1], 0.0) >= since_s]
+
     def log_of(self, name: str) -> str:
         """All that a process has logged."""
         path = self.children[name].log_path
@@ -217,6 +264,14 @@ class Scene:
     # ---------------------------------------------------------------- its life
 
     def __enter__(self) -> Scene:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self.city.start_centre()
         self.consumer.start()
         self.doorkeeper.start()
@@ -230,7 +285,6 @@ class Scene:
         for box in self.boxes:
             box.drive()
         self._until_s = time.monotonic() + self.seconds
-        return self
 
     def __exit__(self, *_: object) -> None:
         for box in self.boxes:
@@ -261,12 +315,32 @@ class Scene:
     def _plan(self, index: int, link: SimulatedLink) -> UnitPlan:
         asset = f"ambulance-{index + 1}"
         settings = merged(merged(EVERY_EPOCH, self.setup.settings), {"broker": {"port": link.port}})
-        return UnitPlan(name=f"box-{index + 1}", asset=asset, agency="health", kind="ambulance", settings=settings)
+        return UnitPlan(
+            name=f"box-{index + 1}",
+            asset=asset,
+            agency="health",
+            kind="ambulance",
+            settings=settings,
+            inside=(
+                *(self._networks[index].inside if self._networks else ()),
+                *(self._boots[index].inside if self._boots else ()),
+            ),
+            environment=self._clocks[index].environment if self._clocks else {},
+        )
+
+    def _network(self, index: int) -> Link:
+        try:
+            return self._stack.enter_context(network_link(index))
+        except NamespaceRefused as refused:
+            raise Unready(str(refused)) from refused
 
     def _box(self, index: int, link: SimulatedLink) -> Box:
         plan = self.city.units[index]
         box = Box(plan.name, self._epochs(index), self.city.tty(plan.name), link, self.known_by)
         box.child = self.children[plan.name]
+        box.network = self._networks[index] if self._networks else None
+        box.boot = self._boots[index] if self._boots else None
+        box.clock = self._clocks[index] if self._clocks else None
         return box
 
     def _mount_cards(self) -> None:
@@ -277,7 +351,10 @@ class Scene:
             box.card = self._stack.enter_context(SimulatedCard(home, volatile=["run"]))
 
     def _epochs(self, index: int) -> Iterator[Said]:
-        now_ms = time.time_ns() // 1_000_000
-        if self._log is None:
-            return marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
-        return recorded(self._log, now_ms, speed=self._speed, loop=True)
+        now_ms = time.time_ns() // 1_000_000  # a generator: this is when the receiver begins to talk
+        if self.setup.said is not None:
+            yield from self.setup.said(now_ms, index)
+        elif self._log is None:
+            yield from marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
+        else:
+            yield from recorded(self._log, now_ms, speed=self._speed, loop=True)

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from edge.clock import Clock
@@ -79,7 +79,9 @@ class Recorder:
         health: Health,
         appended: Callable[[], None],
         tally: Tally,
+        any_date: bool = False,
     ) -> None:
+        """`any_date`: dates are taken as the receiver says them, those of a replayed log too."""
         self._reporting = reporting
         self._outbox = outbox
         self._clock = clock
@@ -88,6 +90,7 @@ class Recorder:
         self._health = health
         self._appended = appended
         self._tally = tally
+        self._any_date = any_date
         self._watch = FixWatch()
         self._events: deque[tuple[bytes, int]] = deque()
         self._last: Fix | None = None
@@ -102,7 +105,10 @@ class Recorder:
             self._tally.rejected["out_of_range"] += 1
             return
         if fix.utc_ms is not None and not fix.synthetic:
-            self._clock.heard_gnss(fix.utc_ms, fix.boottime_ms)
+            believed = self._clock.heard_gnss(fix.utc_ms, fix.boottime_ms)
+            if not believed and not self._any_date:
+                # Certainly wrong (I6): the record carries the boot's clock. Nor can a later date tell its day.
+                fix = replace(fix, utc_ms=None, time_of_day_ms=None)
         kept = self._policy.feed(fix) if self._policy is not None else fix
         if kept is not None:
             self._last = kept

@@ -133,6 +133,7 @@ def unit(
         health=health,
         appended=uplink.wake,
         tally=tally,
+        any_date=config.receiver.not_before_utc_ms is None,
     )
     listener = Listener(
         receiver,

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from edge.sim.drive import drive
 from edge.sim.nmea import Epoch, Observation, epochs_of, restamped, say
+from edge.sim.uart import heard, speed_of
 
 # How long the pty may be full (nobody reads) before the bytes are lost, as a UART loses them.
 FULL_S = 0.2
@@ -22,8 +23,9 @@ LONGEST_WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """One epoch as it went into the port: its bytes and times, whether it had a fix, whether all of it found room.
+    """One epoch as it went into the port: its bytes and times, whether it had a fix, whether all of it was heard.
 
+    `utc_ms` is what was said, `step_ms` how far `step_clock` had moved that.
     `first_mono_s` and `last_mono_s` are CLOCK_MONOTONIC just before the first and just after the last byte.
     """
 
@@ -33,6 +35,7 @@ class Written:
     last_mono_s: float
     whole: bool
     data: bytes = b""
+    step_ms: int = 0
 
 
 class Stop(Protocol):
@@ -86,6 +89,9 @@ class SimulatedReceiver:
         self._fix = True
         self._frozen = False
         self._step_ms = 0
+        self._speed: int | None = None
+        self._said: Epoch | None = None
+        self._stuck = False
         self._noise = random.Random(0)
         self.tty = Path()
         self.replug()
@@ -117,6 +123,18 @@ class SimulatedReceiver:
         """Talk again."""
         self._frozen = False
 
+    def stick(self) -> None:
+        """From now on: the last epoch again and again, as a receiver does whose firmware has stopped."""
+        self._stuck = True
+
+    def unstick(self) -> None:
+        """Go on."""
+        self._stuck = False
+
+    def talk_at(self, bits_per_s: int | None) -> None:
+        """Talk at this speed: who listens at another one hears what a UART makes of it. None: every speed is right."""
+        self._speed = bits_per_s
+
     def step_clock(self, seconds: float) -> None:
         """Say times that are this much later (or earlier) than before."""
         self._step_ms += round(seconds * 1000)
@@ -124,7 +142,7 @@ class SimulatedReceiver:
     def garbage(self, size_bytes: int) -> None:
         """Send random bytes."""
         with self._guard:
-            self._send(self._noise.randbytes(size_bytes))
+            self._send(self._as_heard(self._noise.randbytes(size_bytes)))
 
     def unplug(self) -> None:
         """Pull the plug: the port is gone."""
@@ -160,14 +178,19 @@ class SimulatedReceiver:
         """Say one epoch now, as the verbs have left the receiver."""
         if self._frozen:
             return
-        if self._step_ms and epoch.utc_ms is not None:
-            epoch = restamped(epoch, epoch.utc_ms + self._step_ms)
+        if self._stuck and self._said is not None:
+            epoch = self._said
+        self._said = epoch
+        step_ms = self._step_ms
+        if step_ms and epoch.utc_ms is not None:
+            epoch = restamped(epoch, epoch.utc_ms + step_ms)
         if not self._fix:
             dark = b"" if epoch.utc_ms is None else say(Observation(utc_ms=epoch.utc_ms))
             epoch = replace(epoch, valid=False, data=dark)
         with self._guard:
             first = time.monotonic()
-            whole = self._send(epoch.data)
+            garbled = self._as_heard(epoch.data)
+            whole = self._send(garbled) and garbled == epoch.data
             last = time.monotonic()
         self._on_written(
             Written(
@@ -177,8 +200,14 @@ class SimulatedReceiver:
                 last_mono_s=last,
                 whole=whole,
                 data=epoch.data,
+                step_ms=step_ms,
             )
         )
+
+    def _as_heard(self, data: bytes) -> bytes:
+        if self._speed is None or self._ends is None:
+            return data
+        return heard(data, self._speed, speed_of(self._ends[1]) or self._speed)
 
     def _send(self, data: bytes) -> bool:
         """All of it, or False when the port is gone or nobody makes room."""

@@ -127,6 +127,36 @@ def test_a_centre_gone_mad_can_not_raise_the_floor_beyond_reason() -> None:
     assert clock.rejected["receipt_date"] == 4
 
 
+def test_a_centre_whose_own_certificate_has_ended_does_not_say_what_time_it_is() -> None:
+    floors: list[int] = []
+    clock = Os().clock(floors=floors)
+    clock.heard_receipt(NOW_MS + 10 * YEAR_MS, until_utc_ms=NOW_MS + YEAR_MS)
+    clock.heard_receipt(NOW_MS - 20 * YEAR_MS, until_utc_ms=NOW_MS + YEAR_MS)
+    assert clock.floor_utc_ms == BUILT_UTC_MS and floors == [] and clock.known_utc_ms() is None
+    assert clock.rejected["receipt_date"] == 2
+
+
+def test_a_floor_that_a_wrong_centre_raised_comes_down_when_the_centre_is_right_again() -> None:
+    floors: list[int] = []
+    clock = Os().clock(floors=floors)
+    clock.heard_receipt(NOW_MS + YEAR_MS // 2, until_utc_ms=NOW_MS + YEAR_MS)
+    assert not clock.heard_gnss(NOW_MS)
+    clock.heard_receipt(NOW_MS)
+    assert clock.heard_gnss(NOW_MS) and clock.sane
+    assert clock.floor_utc_ms == floors[-1] == NOW_MS
+    clock.heard_receipt(NOW_MS - 60_000)  # one that was long on its way is no reason
+    assert clock.floor_utc_ms == NOW_MS
+
+
+def test_a_sky_and_a_centre_that_differ_are_both_known() -> None:
+    box = Os(realtime_ms=NOW_MS)
+    clock = box.clock()
+    clock.heard_receipt(NOW_MS)
+    clock.heard_gnss(NOW_MS + 20 * YEAR_MS)
+    assert clock.known_utc_ms() == (NOW_MS, NOW_MS + 20 * YEAR_MS)
+    assert not clock.os_clock_right()
+
+
 def test_a_persisted_floor_beyond_reason_is_worn_and_forgotten() -> None:
     clock = Os().clock(floor_utc_ms=1 << 62)
     assert clock.floor_utc_ms == BUILT_UTC_MS
@@ -149,7 +179,7 @@ def test_a_receipt_does_not_make_utc_sane_but_dates_a_certificate() -> None:
     clock.heard_receipt(NOW_MS)
     box.pass_ms(5_000)
     assert clock.utc_ms() is None
-    assert clock.known_utc_ms() == NOW_MS + 5_000
+    assert clock.known_utc_ms() == (NOW_MS + 5_000, NOW_MS + 5_000)
     assert not clock.os_clock_right()
     box.realtime_ms = NOW_MS
     assert clock.os_clock_right()

@@ -120,6 +120,78 @@ def test_a_silent_direction_swallows_and_tells_nobody(link: SimulatedLink) -> No
     assert link.bytes_up == 9
 
 
+def test_a_stall_stands_still_in_mid_record_until_it_is_mended(link: SimulatedLink) -> None:
+    with connected(link) as sock:
+        link.stall_after(4, "up")
+        sock.sendall(b"abcdefgh")
+        assert sock.recv(10) == b"abcd"
+        sock.sendall(b"ij")
+        sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            sock.recv(10)
+        link.mend()
+        sock.settimeout(5.0)
+        got = b""
+        while len(got) < 6:
+            got += sock.recv(10)
+        assert got == b"efghij"
+
+
+def test_a_stall_of_answers_lets_questions_through(link: SimulatedLink) -> None:
+    with connected(link) as sock:
+        link.stall_after(0, "down")
+        sock.sendall(b"abc")
+        sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            sock.recv(10)
+        assert link.bytes_up == 3 and link.bytes_down == 0
+
+
+def test_a_reset_comes_after_so_many_bytes_and_only_once(link: SimulatedLink) -> None:
+    link.reset_after(3, "down")
+    with connected(link) as sock:
+        sock.sendall(b"abcdef")
+        got = b""
+        with pytest.raises(ConnectionResetError):
+            while chunk := sock.recv(10):
+                got += chunk
+        assert len(got) <= 3  # a reset may overtake what the kernel had not handed over
+    assert link.bytes_down == 3
+    with connected(link) as again:
+        there_and_back(again, b"all of it")
+
+
+@pytest.mark.parametrize("after_bytes", [0, 5])
+def test_a_slammed_door_ends_each_connection_and_counts_those_who_knock(link: SimulatedLink, after_bytes: int) -> None:
+    old = connected(link)
+    there_and_back(old, b"x")
+    link.slam(after_bytes)
+    with old, pytest.raises(ConnectionResetError):
+        old.recv(1)
+    for _ in range(3):
+        with pytest.raises(ConnectionResetError), connected(link) as sock:
+            sock.sendall(bytes(20))
+            while sock.recv(10):
+                continue
+    assert link.attempts == 4
+    assert link.bytes_up == 1 + 3 * after_bytes
+    link.mend()
+    with connected(link) as sock:
+        there_and_back(sock, b"x")
+
+
+def test_a_portal_answers_in_the_brokers_place(link: SimulatedLink) -> None:
+    link.portal(b"HTTP/1.1 302 Found\r\n\r\n")
+    with connected(link) as sock:
+        sock.sendall(b"CONNECT")
+        assert sock.recv(100).startswith(b"HTTP")
+        assert sock.recv(100) == b""
+    assert link.portal_heard == [b"CONNECT"] and link.bytes_up == 0
+    link.mend()
+    with connected(link) as sock:
+        there_and_back(sock, b"x")
+
+
 def test_a_far_end_that_does_not_read_hangs_nothing() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,

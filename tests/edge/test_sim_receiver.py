@@ -174,3 +174,40 @@ def test_a_port_that_nobody_reads_loses_bytes_instead_of_blocking(link: Path) ->
     assert written[0].whole
     assert not written[-1].whole
     receiver.close()
+
+
+def test_a_stuck_receiver_says_its_last_epoch_until_it_goes_on(link: Path) -> None:
+    told: list[Written] = []
+    receiver = SimulatedReceiver(iter(()), link=link, on_written=told.append)
+    first, second = islice(synthetic(NOON, cold_start=False), 2)
+    receiver.say(first)
+    receiver.stick()
+    receiver.say(second)
+    receiver.unstick()
+    receiver.say(second)
+    receiver.close()
+    assert [written.utc_ms for written in told] == [first.utc_ms, first.utc_ms, second.utc_ms]
+
+
+def test_who_listens_at_another_speed_hears_what_a_uart_makes_of_it(link: Path) -> None:
+    told: list[Written] = []
+    receiver = SimulatedReceiver(iter(()), link=link, on_written=told.append)
+    epoch = next(synthetic(NOON, cold_start=False))
+    listener = os.open(link, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    for speed, whole in ((4_800, False), (38_400, True)):  # a new pty is at 38400
+        receiver.talk_at(speed)
+        receiver.say(epoch)
+        heard = os.read(listener, 4_096)
+        assert (heard == epoch.data) is whole and told[-1].whole is whole
+    os.close(listener)
+    receiver.close()
+
+
+def test_what_was_said_tells_how_far_its_clock_was_moved(link: Path) -> None:
+    told: list[Written] = []
+    receiver = SimulatedReceiver(iter(()), link=link, on_written=told.append)
+    epoch = next(synthetic(NOON, cold_start=False))
+    receiver.step_clock(-3_600)
+    receiver.say(epoch)
+    receiver.close()
+    assert (told[0].utc_ms, told[0].step_ms) == (NOON - 3_600_000, -3_600_000)

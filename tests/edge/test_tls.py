@@ -148,6 +148,28 @@ def test_a_certificate_that_has_not_begun_is_refused_once_the_date_is_known(auth
     assert reason is not None and "begins" in reason
 
 
+def test_a_spoofed_sky_does_not_lock_the_box_out_nor_does_a_wrong_centre(authority: Authority) -> None:
+    broker, year_ms = authority.issue("localhost", "broker"), 365 * DAY_MS
+    for times in (
+        {"receipt_ms": NOW_MS, "gnss_ms": NOW_MS + 19 * year_ms},
+        {"gnss_ms": NOW_MS, "receipt_ms": NOW_MS - DAY_MS},
+    ):
+        assert attempt(authority, clock(os_ms=NOW_MS, **times), broker) is None
+    assert "ended" in str(attempt(authority, clock(os_ms=NOW_MS, gnss_ms=NOW_MS + 19 * year_ms), broker))
+    both = clock(os_ms=NOW_MS, gnss_ms=NOW_MS + 19 * year_ms, receipt_ms=NOW_MS)
+    assert "ended" in str(attempt(authority, both, expired(authority)))
+
+
+def test_the_end_of_the_brokers_certificate_is_remembered(authority: Authority) -> None:
+    ends = dt.datetime.now(dt.UTC).replace(microsecond=0) + 50 * DAY
+    me = identity(authority.ensure("box-1", "unit"))
+    with (
+        tls_server(authority.issue("localhost", "broker", not_after=ends)) as port,
+        connect(me, clock(**RIGHT), port) as sock,
+    ):
+        assert sock.context.ends_utc_ms == int(ends.timestamp()) * 1000
+
+
 def test_it_is_fully_checked_only_when_a_date_is_known(authority: Authority) -> None:
     me = identity(authority.ensure("box-1", "unit"))
     assert make_context(me, clock(**RIGHT)).fully_checked

@@ -155,6 +155,16 @@ def test_fixes_without_a_date_carry_the_boot_and_its_clock(box: Box) -> None:
     assert track.times_ms[:2] == [1000_000, 1001_000]
 
 
+def test_a_date_before_the_floor_is_no_date_and_the_boots_clock_stands_in_for_it(box: Box) -> None:
+    honest, wrong, later = fixes(3)
+    for fix in (honest, replace(wrong, utc_ms=NOON - 20 * 366 * 86_400_000), later):
+        box.hear(fix)
+    box.recorder.end()
+    tracks = [decode_track(body) for body in box.bodies(KIND_TRACK)]
+    assert [track.boot_id for track in tracks] == [None, 7, None]
+    assert tracks[1].times_ms == [1001_000]
+
+
 def test_a_date_that_comes_late_dates_the_fixes_of_its_interval(box: Box) -> None:
     for fix in [*fixes(9, dated=False), *fixes(12)[9:]]:
         box.hear(fix)

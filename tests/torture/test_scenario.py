@@ -28,6 +28,7 @@ def test_a_combination_needs_what_each_part_needs_and_judges_times_only_when_bot
     assert both.boxes == 2 and both.named and both.tolerance_ms == 500
     assert both.settings == {"report": {"interval_s": 2.0, "policy": True}}
     assert one.over(Setup(tolerance_ms=None)).tolerance_ms is None
+    assert Setup(clock=True, boots=True).over(Setup(network=True)) == Setup(clock=True, boots=True, network=True)
 
 
 def test_a_report_without_a_claim_or_with_an_error_does_not_hold():

@@ -1,7 +1,8 @@
-"""A real IP link between boxes and the centre: a network namespace, a veth pair, MTU 1400, and its counters.
+"""A real IP link between boxes and the centre: a network namespace, a veth pair, MTU 1400, its counters and its faults.
 
 Loopback shows neither TCP's segments nor their acknowledgements as 4G would bill them. Segmentation offload is off, so
-that every packet counted is one that would be on the air.
+that every packet counted is one that would be on the air. Packets are lost where they come in, as on the air: a sender
+that loses its own is told so by the kernel.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 
 MTU: Final = 1400  # what mobile operators leave after their tunnels
 ETHERNET_HEADER_BYTES: Final = 14  # a veth counts it, 4G has none
+BURST_BYTES: Final = 2 * (MTU + ETHERNET_HEADER_BYTES)  # a token bucket of less than one packet carries none
 _NET: Final = f"10.{128 + os.getpid() // 250 % 100}.{os.getpid() % 250}"  # two benches may run at once
 CENTRE_ADDRESS: Final = f"{_NET}.1"  # the same on every link
 # A mobile link has no ARP: without it a veth writes its own address into every frame, so both ends have the same.
@@ -54,10 +56,39 @@ class Counted:
 class Link:
     """The made link; `inside` is the command prefix that runs a program on the box's side."""
 
-    def __init__(self, namespace: str, device: str) -> None:
+    def __init__(self, namespace: str, outer: str, inner: str) -> None:
         self.inside = ("ip", "netns", "exec", namespace)
         self._namespace = Path("/run/netns") / namespace
-        self._statistics = Path("/sys/class/net") / device / "statistics"
+        self._statistics = Path("/sys/class/net") / outer / "statistics"
+        self._ends = ((), outer), (self.inside, inner)
+        self._table = f"pantau-{outer}"
+        self.losing = False
+
+    def lose(self, percent: int) -> None:
+        """From now on so many of a hundred packets are lost each way; 0: none. Raises NamespaceRefused without nft."""
+        for inside, device in self._ends:
+            rules = [f"add table netdev {self._table}", f"delete table netdev {self._table}"]
+            if percent:
+                hook = f"type filter hook ingress device {device} priority 0;"
+                rules += [
+                    f"add table netdev {self._table}",
+                    f"add chain netdev {self._table} air {{ {hook} }}",
+                    f"add rule netdev {self._table} air numgen random mod 100 < {percent} drop",
+                ]
+            try:
+                _run(*inside, "nft", "; ".join(rules))
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise NamespaceRefused(f"cannot lose packets (root and nftables are needed): {error}") from error
+        self.losing = percent > 0
+
+    def limit(self, bits_per_s: int | None) -> None:
+        """From now on each way carries so much, through a queue of two seconds as a cell has; None: no limit."""
+        for inside, device in self._ends:
+            if bits_per_s is None:
+                _run(*inside, "tc", "qdisc", "del", "dev", device, "root")
+                continue
+            bucket = ("tbf", "rate", f"{bits_per_s}bit", "burst", str(BURST_BYTES), "latency", "2s")
+            _run(*inside, "tc", "qdisc", "replace", "dev", device, "root", *bucket)
 
     def counted(self) -> Counted:
         def read(name: str) -> int:
@@ -94,9 +125,10 @@ def link(number: int = 0, *, timestamps: bool = True) -> Iterator[Link]:
         _ip("netns", "add", namespace)
     except (OSError, subprocess.CalledProcessError) as error:
         raise NamespaceRefused(f"cannot make a network namespace (root and iproute2 are needed): {error}") from error
+    made: Link | None = None
     try:
         _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", namespace)
-        made = Link(namespace, outer)
+        made = Link(namespace, outer, inner)
         _no_ipv6(outer)
         with made.entered():
             _no_ipv6(inner)
@@ -108,6 +140,8 @@ def link(number: int = 0, *, timestamps: bool = True) -> Iterator[Link]:
         _ip("-n", namespace, "link", "set", "lo", "up")
         yield made
     finally:
+        if made is not None and made.losing:
+            made.lose(0)  # its table of the centre's end would outlive the device
         _ip("netns", "del", namespace)
 
 
@@ -124,4 +158,8 @@ def _enter(namespace_fd: int) -> None:
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+    _run("ip", *words)
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True)
