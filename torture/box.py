@@ -26,6 +26,7 @@ class Box:
 
     def __init__(self, name: str, said: Iterator[Said], tty: Path, link: SimulatedLink, known_by: KnownBy) -> None:
         self.name = name
+        self.units = {name}  # under which the centre knows it; a card that was cloned makes them two
         self.link = link
         self.told: list[Epoch] = []
         self.child: Child

@@ -11,21 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from stage.city import CENTRE
-from torture.account import Verdict, compare, due, restart_to_first_epoch_s
+from torture.account import Stored, Verdict, compare, due, restart_to_first_epoch_s
 from torture.box import Box
 from torture.consumer import exported, pantau
 from torture.report import Report
-from torture.scenario import Scenario
+from torture.scenario import Scenario, Unready
 from torture.scene import LAST_EPOCH_S, Scene
 
 RECOVER_WITHIN_S: Final = 120.0
 DRAIN_WITHIN_S: Final = 120.0
 CONSUMER_WITHIN_S: Final = 15.0
 RESTART_WITHIN_S: Final = 3.0  # reach of the spine's issue, restart to first epoch
-
-
-class Unready(Exception):
-    """This machine lacks what the scenario needs (a right, a program); the message says what."""
 
 
 def run(
@@ -126,7 +122,7 @@ def _rest(scene: Scene, report: Report) -> None:
 
 def _account(scene: Scene, report: Report) -> None:
     """Hold the export, the ledger and the consumer against what was put in."""
-    stored = {box.name: exported(scene.city, box.name, scene.known_by) for box in scene.boxes}
+    stored = {plan.name: exported(scene.city, plan.name, scene.known_by) for plan in scene.city.units}
     everything = {(name, one.key) for name, found in stored.items() for one in found}
     scene.until(lambda: scene.consumer.fixes() >= everything, CONSUMER_WITHIN_S)
     scene.consumer.replay()
@@ -136,7 +132,7 @@ def _account(scene: Scene, report: Report) -> None:
             report.shed[reason] = report.shed.get(reason, 0) + count
     named = sum(report.shed.values()) > 0 or scene.setup.named
     for box in scene.boxes:
-        found = stored[box.name]
+        found = _of(box, stored, scene)
         verdict = compare(box.told, scene.doorkeeper.opened(box), found, tolerance_ms=scene.setup.tolerance_ms)
         _add(report, verdict)
         _judge(scene, box, verdict, named=named)
@@ -154,6 +150,12 @@ def _account(scene: Scene, report: Report) -> None:
         f"{scene.consumer.live} live, {scene.consumer.replayed} replayed, {len(missed)} missed",
     )
     scene.claim("no process ended by itself", not scene.ended_by_itself, "; ".join(scene.ended_by_itself))
+
+
+def _of(box: Box, stored: dict[str, list[Stored]], scene: Scene) -> list[Stored]:
+    """What the centre has under the box's units, but for what another box told under one of them (a cloned card)."""
+    others = {e.key for other in scene.boxes if other is not box and other.units & box.units for e in other.told}
+    return [one for unit in sorted(box.units) for one in stored[unit] if one.key not in others]
 
 
 def _judge(scene: Scene, box: Box, verdict: Verdict, *, named: bool) -> None:
@@ -174,6 +176,9 @@ def _ledger(scene: Scene) -> list[dict[str, Any]]:
     if not scene.setup.overtaken:
         balanced = done.returncode == 0 and missing == 0 and judged > 0
         scene.claim("the ledger judged records, and none is missing", balanced, f"{missing} of {judged}")
+    if not scene.setup.conflicts:
+        conflicts = sum(a["conflicts"] for a in accounts)
+        scene.claim("no seq was used for two records", not conflicts, conflicts)
     return accounts
 
 

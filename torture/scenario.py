@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 Act = Callable[["Scene"], None]
 Settings = dict[str, dict[str, object]]
 
+
+class Unready(Exception):
+    """This machine lacks what the scenario needs (a right, a program); the message says what."""
+
+
 # Every epoch is to be found again: nothing thinned, nothing rounded, nothing judged.
 EVERY_EPOCH: Final[Settings] = {
     "report": {"interval_s": 1.0, "quantum": "lossless", "tolerance_m": 0.0, "policy": False},
@@ -31,6 +36,7 @@ class Setup:
     the receiver said (from true UTC where it said no date); None: times are not judged.
     `named`: epochs may be missing if the ledger or a health record names as many records as shed or unobserved.
     `overtaken`: the centre lost records of its own (a store restored from a copy); the scenario judges the ledger.
+    `conflicts`: records may come under keys that are taken (a card went back in time, or became two).
     `card`: each box lives on a simulated card (FUSE). `clock`: each box has an OS clock of its own (libfaketime).
     `epochs_per_s`: how often a receiver speaks, when it plays our own drive.
     """
@@ -40,6 +46,7 @@ class Setup:
     tolerance_ms: int | None = 0
     named: bool = False
     overtaken: bool = False
+    conflicts: bool = False
     card: bool = False
     clock: bool = False
     least_s: float = 8.0
@@ -54,6 +61,7 @@ class Setup:
             tolerance_ms=None if None in tolerances else max(t for t in tolerances if t is not None),
             named=self.named or other.named,
             overtaken=self.overtaken or other.overtaken,
+            conflicts=self.conflicts or other.conflicts,
             card=self.card or other.card,
             clock=self.clock or other.clock,
             least_s=max(self.least_s, other.least_s),

@@ -7,10 +7,11 @@ consumer. A process that ends by itself is started again, as systemd would, and 
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +90,11 @@ class Scene:
         """Every process by name: mosquitto, bridge, publisher, and the boxes'."""
         return self.city.children
 
+    @property
+    def store_path(self) -> Path:
+        """The file of the central store."""
+        return self.city.directory / "store.db"
+
     def going(self) -> bool:
         """Whether there is time left for faults."""
         return time.monotonic() < self._until_s
@@ -151,6 +157,17 @@ class Scene:
         self.claim(f"{name} passes {point} {nth} times, and dies there", there, "" if there else child.tail(3))
         self.fault(point)
 
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """SIGSTOP: it lives, its connections stand, and nothing moves; SIGCONT at the end, if it still lives."""
+        child = self.children[name]
+        child.send(signal.SIGSTOP)
+        self.fault(f"freeze {name}")
+        try:
+            yield
+        finally:
+            child.send(signal.SIGCONT)
+
     def start(self, name: str) -> None:
         """Start it, and keep it running from now on."""
         self.children[name].start()
@@ -161,7 +178,8 @@ class Scene:
     def entries(self, box: Box, kind: int | None = None) -> list[LogEntry]:
         """Records of a box that the store has, as they are now."""
         with open_store(self.city.store_url) as store:
-            return [e for e in store.recorded(box.name) if kind is None or e.kind == kind]
+            found = [e for unit in sorted(box.units) for e in store.recorded(unit)]
+        return [e for e in found if kind is None or e.kind == kind]
 
     def events(self, box: Box) -> list[str]:
         """Names of the events of a box that the store has, in order of recording."""
@@ -190,6 +208,11 @@ class Scene:
             if up_to is None:
                 return reader.waiting()[0]
             return sum(row.id <= up_to for row in reader.above(0, MANY_ROWS))
+
+    def conflicts(self) -> int:
+        """Records that the store has under keys that were taken."""
+        with open_store(self.city.store_url) as store:
+            return sum(account.conflicts for account in store.ledger())
 
     def log_of(self, name: str) -> str:
         """All that a process has logged."""

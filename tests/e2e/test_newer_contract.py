@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outing import Ear, assert_stored_once, balanced, drain, eventually, outing, plan
+from outing import assert_stored_once, balanced, drain, eventually, outing, plan
 
 from stage.city import City
 from torture.consumer import pantau
+from torture.ear import Ear
 from wire import records_pb2
 from wire.columns import encode_track
 from wire.encode import camera, check, packed_parcel, rows_message
