@@ -59,7 +59,7 @@ MUTANTS: Final = (
             if not link.publish(lane(self._unit), payload):
 """,
         ran="edge.gps_unit",
-        scenario="kill-random",
+        scenario="centre-killed-while-hung",
         caught="every due epoch is stored",
     ),
     Mutant(

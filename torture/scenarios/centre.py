@@ -105,7 +105,7 @@ def disk_full(scene: Scene) -> None:
         try:
             for name in reversed(centre):
                 scene.start(name)
-            scene.settle(1.0)
+            grows(scene, "the store works there")
             with full(disk):
                 scene.fault("the disk is full")
                 scene.settle(1.0)
@@ -147,16 +147,18 @@ def second_bridge(scene: Scene) -> None:
 
 @scenario()
 def late_will(scene: Scene) -> None:
-    """A frozen bridge whose will comes when its successor is there already leaves no box silent."""
-    # With this broker it cannot come later than that: the successor has the same name, and takes the connection over.
+    """A frozen bridge whose will comes while its successor starts leaves no box silent."""
+    # It cannot come later: a successor commits to the store only when the frozen one is dead, and has the same name, so
+    # that the broker ends the frozen one's connection, and publishes its will, before it lets the successor in.
     command, log = scene.children["bridge"].command, scene.city.directory / "log" / "successor.log"
     while scene.going():
         successor = Child("successor", command, log)
         with scene.frozen("bridge"):
             scene.settle(1.0)
-            successor.start()  # waits for the store until the frozen one is really dead
-            scene.settle(2.0)
+            successor.start()
+            scene.until(lambda: not successor.running, 10.0, "it does not commit beside the frozen one")
             scene.hold("bridge")
+        successor.start()  # as systemd does
         grows(scene, "boxes are heard again")
         scene.claim("by the successor", successor.running, successor.tail(2))
         successor.terminate()
