@@ -18,6 +18,7 @@ class Message(NamedTuple):
     at_mono_s: float
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 class Ear:
@@ -32,7 +33,7 @@ class Ear:
         self._client.on_connect = lambda client, *_: client.subscribe([(one, 1) for one in filters])
         self._client.on_subscribe = lambda *_: granted.set()
         self._client.on_message = lambda _client, _userdata, message: self.heard.append(
-            Message(time.monotonic(), message.topic, bytes(message.payload))
+            Message(time.monotonic(), message.topic, bytes(message.payload), message.retain)
         )
         self._client.connect(HOST, city.port)
         self._client.loop_start()

@@ -36,7 +36,9 @@ from wire.kinds import KIND_EVENT, KIND_HEALTH
 WATCH_EVERY_S: Final = 0.05
 LISTENING_WITHIN_S: Final = 20.0
 DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
+WITNESS: Final = "city-witness"  # a second reader of all agencies, for what a scenario wants to see
 MANY_ROWS: Final = 10_000
+DELIVER_WITHIN_S: Final = 30.0  # connected again within 1 s, a receipt at once, rows deleted alone 5 s later
 LAST_EPOCH_S: Final = 2.5  # longer than a receiver is silent inside an epoch: the last one is complete
 
 
@@ -62,6 +64,7 @@ class Scene:
         self.claims: list[Claim] = []
         self.faults: Counter[str] = Counter()
         self.ended_by_itself: list[str] = []
+        self.lost: set[Key] = set()  # epochs that the centre had, and lost with its store; the ledger has to name them
         self.known_by: KnownBy = by_place if log is None else by_time
         self.over_s: float | None = None
         self._log = log.read_bytes() if log is not None else None
@@ -72,7 +75,7 @@ class Scene:
         port = free_port()
         links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port)) for _ in range(setup.boxes)]
         plans = [self._plan(index, link) for index, link in enumerate(links)]
-        self.city = City(directory, plans, port=port)
+        self.city = City(directory, plans, port=port, consumers={WITNESS: ("*",)})
         self.city.prepare()
         self.boxes = [self._box(index, link) for index, link in enumerate(links)]
         self.consumer = Consumer(self.city, self.known_by)
@@ -124,6 +127,19 @@ class Scene:
         """Count a fault that was just made."""
         self.faults[what] += 1
         self.said(what)
+
+    def deliver(self, box: Box) -> None:
+        """Its receiver falls silent (until `receiver.thaw()`), and all that the box has is stored and deleted."""
+        box.receiver.freeze()
+        self.settle(LAST_EPOCH_S)
+        self.stop(box.name)
+        newest = self.newest_row(box)
+        self.start(box.name)  # knows of no parcel on its way, whose receipt it would wait for
+        self.until(lambda: not self.waiting(box, newest), DELIVER_WITHIN_S)
+        # Receipts of live rows are gathered for a minute, but for those of a session's first, which brings them all.
+        box.link.cut()
+        box.link.mend()
+        self.until(lambda: not self.waiting(box), DELIVER_WITHIN_S, f"{box.name} delivers all it has")
 
     def kill(self, name: str, away_s: float = 0.0) -> None:
         """SIGKILL, and start again after a while."""

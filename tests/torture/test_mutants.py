@@ -59,7 +59,7 @@ MUTANTS: Final = (
             if not link.publish(lane(self._unit), payload):
 """,
         ran="edge.gps_unit",
-        scenario="centre-killed-while-hung",
+        scenario="store-killed-while-hung",
         caught="every due epoch is stored",
     ),
     Mutant(
@@ -71,7 +71,7 @@ MUTANTS: Final = (
             outcomes, took_s = self._patiently(stop, lambda: self._commit(store, group.arrivals))
 """,
         ran="broker",
-        scenario="centre-killed-while-hung",
+        scenario="store-killed-while-hung",
         caught="every due epoch is stored",
     ),
     # Without AUTOINCREMENT the next rowid is the highest one that is still there, plus one.
