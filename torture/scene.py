@@ -38,7 +38,8 @@ LISTENING_WITHIN_S: Final = 20.0
 DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
 WITNESS: Final = "city-witness"  # a second reader of all agencies, for what a scenario wants to see
 MANY_ROWS: Final = 10_000
-DELIVER_WITHIN_S: Final = 30.0  # connected again within 1 s, a receipt at once, rows deleted alone 5 s later
+DELIVER_WITHIN_S: Final = 30.0
+NEW_SESSION_S: Final = 8.0  # connected again within 1 s, a receipt at once, rows deleted alone 5 s later
 LAST_EPOCH_S: Final = 2.5  # longer than a receiver is silent inside an epoch: the last one is complete
 
 
@@ -136,10 +137,13 @@ class Scene:
         newest = self.newest_row(box)
         self.start(box.name)  # knows of no parcel on its way, whose receipt it would wait for
         self.until(lambda: not self.waiting(box, newest), DELIVER_WITHIN_S)
-        # Receipts of live rows are gathered for a minute, but for those of a session's first, which brings them all.
+        self.until(lambda: self._receipted_by_a_new_session(box), 2 * DELIVER_WITHIN_S, f"{box.name} delivers all it has")
+
+    def _receipted_by_a_new_session(self, box: Box) -> bool:
+        """Receipts of live rows are gathered for a minute, but for those of a session's first, which brings them all."""
         box.link.cut()
         box.link.mend()
-        self.until(lambda: not self.waiting(box), DELIVER_WITHIN_S, f"{box.name} delivers all it has")
+        return self._wait(lambda: not self.waiting(box), NEW_SESSION_S)
 
     def kill(self, name: str, away_s: float = 0.0) -> None:
         """SIGKILL, and start again after a while."""
