@@ -137,10 +137,10 @@ class Scene:
         newest = self.newest_row(box)
         self.start(box.name)  # knows of no parcel on its way, whose receipt it would wait for
         self.until(lambda: not self.waiting(box, newest), DELIVER_WITHIN_S)
-        self.until(lambda: self._receipted_by_a_new_session(box), 2 * DELIVER_WITHIN_S, f"{box.name} delivers all it has")
+        self.until(lambda: self._receipted_anew(box), 2 * DELIVER_WITHIN_S, f"{box.name} delivers all it has")
 
-    def _receipted_by_a_new_session(self, box: Box) -> bool:
-        """Receipts of live rows are gathered for a minute, but for those of a session's first, which brings them all."""
+    def _receipted_anew(self, box: Box) -> bool:
+        """Receipts of live rows are gathered for a minute, but for a new session's first, which brings them all."""
         box.link.cut()
         box.link.mend()
         return self._wait(lambda: not self.waiting(box), NEW_SESSION_S)
