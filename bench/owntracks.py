@@ -7,10 +7,10 @@ import struct
 import threading
 from collections.abc import Iterator
 
-from bench.clients import Client, packet, tls
 from bench.drives import Fix8
 from bench.namespace import Link
 from provisioning.throwaway import Credentials
+from stage.clients import Client, packet, tls
 
 PUBLISH_QOS_1 = 0x32
 
