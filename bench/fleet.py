@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from bench.clients import Client, publish_packet, tls, turn_all
 from stage.city import HOST, City
+from stage.clients import Client, publish_packet, tls, turn_all
 from wire.columns import encode_track
 from wire.encode import check, packed_parcel, parcel, rows_message
 from wire.kinds import CLASS_TRACK, KIND_TRACK

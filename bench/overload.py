@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from bench.clients import Client, tls
 from bench.drives import Fix8, NoRealData, full_drives
 from bench.driving import ROW_FIXES, endless, from_now, record, spoken
 from bench.fleet import ROW_FIXES as LOAD_ROW_FIXES
@@ -26,6 +25,7 @@ from bench.report import Figure, percentile, show, skipped
 from bench.watching import Watch
 from edge.sim.receiver import SimulatedReceiver
 from stage.city import HOST, City, UnitPlan
+from stage.clients import Client, tls
 from stage.process import Child
 from wire.receipt import decode_receipt
 from wire.topics import receipt
@@ -206,7 +206,7 @@ def _city(plans: Sequence[UnitPlan]) -> Iterator[City]:
     with tempfile.TemporaryDirectory(prefix="pantau-overload-") as directory:
         city = City(Path(directory), plans)
         city.prepare()
-        command = [sys.executable, "-m", "bench.slow_bridge", "--config", str(city.centre_config)]
+        command = [sys.executable, "-m", "stage.slow_bridge", "--config", str(city.centre_config)]
         command += ["--row-us", str(ROW_US), "--account", str(_account_path(city))]
         city.children["bridge"] = Child("bridge", command, city.children["bridge"].log_path)
         try:

@@ -7,9 +7,9 @@ import struct
 import threading
 from collections.abc import Iterator
 
-from bench.clients import Client, packet, tls
 from bench.drives import Fix8
 from provisioning.throwaway import Credentials
+from stage.clients import Client, packet, tls
 from stage.namespace import Link
 
 PUBLISH_QOS_1 = 0x32

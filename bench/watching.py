@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.clients import Client, tls
 from edge.outbox import OutboxReader
 from stage.city import CONSUMER, HOST, City
+from stage.clients import Client, tls
 
 LOOK_EVERY_S: Final = 0.01
 STREAMS: Final = ("track", "event", "health")

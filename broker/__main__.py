@@ -76,9 +76,10 @@ def _mosquitto(config: CentreConfig) -> int:
 
 def _bridge(config: CentreConfig, at: Callable[[str], None]) -> int:
     from broker.bridge import Bridge
-    from broker.store import open_store
+    from broker.store_memory import StoreMemory
 
-    bridge = Bridge(config.bridge, lambda: open_store(config.store.url, writer=True, at=at), _stop(), at=at)
+    memory = StoreMemory(config.store_memory_path)
+    bridge = Bridge(config.bridge, lambda: memory.opened(config.store.url, at=at), _stop(), remember=memory.keep, at=at)
     with ExitStack() as told:
         survey = _tell(config, told, "store", config.metrics.bridge_port, bridge.figures)
         code = bridge.run()

@@ -62,7 +62,8 @@ class BridgeSettings:
 
 
 class Bridge:
-    """One bridge; `run` returns its exit code. `open_store` is called in the committing thread."""
+    """One bridge; `run` returns its exit code. `open_store` is called in the committing thread, `remember` there after
+    each commit."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Bridge:
         stop: Stop,
         *,
         receipts: Receipts | None = None,
+        remember: Callable[[Store], None] = lambda _store: None,
         at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._settings = settings
@@ -92,6 +94,7 @@ class Bridge:
             self._notes.put,
             opened=self._store_ids.put,
             receipts=receipts,
+            remember=remember,
             at=at,
         )
         self._failures: list[Exception] = []

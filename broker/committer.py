@@ -103,6 +103,7 @@ class Committer:
         *,
         opened: Callable[[int], None] = lambda _store_id: None,
         receipts: Receipts | None = None,
+        remember: Callable[[Store], None] = lambda _store: None,
         at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self.lanes = lanes
@@ -114,6 +115,7 @@ class Committer:
         self._send = send
         self._told = told
         self._receipts = receipts or Receipts()
+        self._remember = remember
         self._at = at
         self._cost = Cost(time.monotonic())
         self._numbers = Numbers()
@@ -140,6 +142,7 @@ class Committer:
             outcomes, took_s = self._patiently(stop, lambda: self._commit(store, group.arrivals))
             if outcomes is not None:
                 self._settle(store, group, outcomes, took_s)
+                self._remember(store)
         self._send_receipts(store, self._receipts.due(time.monotonic()))
         if not self.lanes:
             wait_s = self._receipts.wait_s(time.monotonic())

@@ -209,6 +209,11 @@ class CentreConfig:
         return self.store.state_directory / "presence.json"
 
     @property
+    def store_memory_path(self) -> Path:
+        """What the bridge remembers of its store (`broker.store_memory`)."""
+        return self.store.state_directory / "store.json"
+
+    @property
     def downlink_path(self) -> Path:
         """Where desired configuration and commands wait (`broker.downlink.Downlink`)."""
         return self.store.state_directory / "downlink.db"

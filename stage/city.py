@@ -55,7 +55,8 @@ class City:
     ) -> None:
         """`units_host`, `broker_port`: where units connect when a link lies between.
 
-        `metrics_ports`: of bridge and publisher. `environments`: what is added to the environment of a part of the centre, by its name.
+        `metrics_ports`: of bridge and publisher. `environments`: what is added to the environment of a part of the
+        centre, by its name.
         """
         self.directory = directory.absolute()
         self.units = list(units)

@@ -64,6 +64,11 @@ class Child:
         self._asked_s = None
         self.lives.append((time.monotonic(), None))
 
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal; nothing happens when it does not run."""
+        if self._process is not None and self.running:
+            self._process.send_signal(what)
+
     def kill(self) -> None:
         """SIGKILL, at once."""
         self._end(signal.SIGKILL)

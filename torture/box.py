@@ -28,13 +28,14 @@ OPEN_MARGIN_S: Final = 0.05
 
 
 class Box:
-    """A unit on the road; the verbs of its faults are those of its `receiver`, `link`, `card`, `child`, `clock` and `boot`.
+    """A unit on the road; its faults are verbs of its `receiver`, `link`, `card`, `child`, `clock` and `boot`.
 
     `dated` says of what was written to its port when the box must take it to be: as it was said, unless that cannot be.
     """
 
     def __init__(self, name: str, said: Iterator[Said], tty: Path, link: SimulatedLink, known_by: KnownBy) -> None:
         self.name = name
+        self.units = {name}  # under which the centre knows it; a card that was cloned makes them two
         self.link = link
         self.told: list[Epoch] = []
         self.child: Child

@@ -64,7 +64,10 @@ class Consumer:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, CONSUMER, reconnect_on_failure=True)
         self._client.tls_set(str(who.ca_path), str(who.certificate_path), str(who.key_path))
         self._client.reconnect_delay_set(1, 2)
+        self._granted = False
         self._client.on_connect = lambda client, *_: client.subscribe([(TRACKS, 1), (STATES, 0)])
+        self._client.on_subscribe = lambda *_: self._is_granted(True)
+        self._client.on_disconnect = lambda *_: self._is_granted(False)
         self._client.on_message = lambda _client, _userdata, message: self._messages.put(
             (message.topic, bytes(message.payload), time.monotonic())
         )
@@ -77,6 +80,11 @@ class Consumer:
     def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is subscribed at this moment."""
+        return self._granted
 
     def fixes(self) -> set[tuple[str, Key]]:
         """(unit, key) of every fix it has, live and replayed."""
@@ -104,6 +112,9 @@ class Consumer:
             fresh = {(plan.name, one.key) for one in stored} - self._fixes
             self.replayed += len(fresh)
             self._fixes |= fresh
+
+    def _is_granted(self, granted: bool) -> None:
+        self._granted = granted
 
     def _take(self) -> None:
         while not self._messages.empty():

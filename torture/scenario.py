@@ -38,6 +38,7 @@ class Setup:
     the receiver said (from true UTC where it said no date); None: times are not judged.
     `named`: epochs may be missing if the ledger or a health record names as many records as shed or unobserved.
     `overtaken`: the centre lost records of its own (a store restored from a copy); the scenario judges the ledger.
+    `conflicts`: records may come under keys that are taken (a card went back in time, or became two).
     `card`: each box lives on a simulated card (FUSE).
     `clock`: each box, and the bridge, has an OS clock of its own (libfaketime).
     `network`: each box is behind a real IP link of its own (network namespace), which can lose packets.
@@ -51,6 +52,7 @@ class Setup:
     tolerance_ms: int | None = 0
     named: bool = False
     overtaken: bool = False
+    conflicts: bool = False
     card: bool = False
     clock: bool = False
     network: bool = False
@@ -68,6 +70,7 @@ class Setup:
             tolerance_ms=None if None in tolerances else max(t for t in tolerances if t is not None),
             named=self.named or other.named,
             overtaken=self.overtaken or other.overtaken,
+            conflicts=self.conflicts or other.conflicts,
             card=self.card or other.card,
             clock=self.clock or other.clock,
             network=self.network or other.network,

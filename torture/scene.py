@@ -7,10 +7,11 @@ consumer. A process that ends by itself is started again, as systemd would, and 
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,10 @@ WATCH_EVERY_S: Final = 0.05
 APPEND_WITHIN_S: Final = 3.0  # a card of FUSE on a busy machine
 LISTENING_WITHIN_S: Final = 20.0
 DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
+WITNESS: Final = "city-witness"  # a second reader of all agencies, for what a scenario wants to see
 MANY_ROWS: Final = 10_000
+DELIVER_WITHIN_S: Final = 30.0
+NEW_SESSION_S: Final = 8.0  # connected again within 1 s, a receipt at once, rows deleted alone 5 s later
 LAST_EPOCH_S: Final = 2.5  # longer than a receiver is silent inside an epoch: the last one is complete
 
 
@@ -67,6 +71,7 @@ class Scene:
         self.claims: list[Claim] = []
         self.faults: Counter[str] = Counter()
         self.ended_by_itself: list[str] = []
+        self.lost: set[Key] = set()  # epochs that the centre had, and lost with its store; the ledger has to name them
         self.known_by: KnownBy = by_place if log is None else by_time
         self.over_s: float | None = None
         self._log = log.read_bytes() if log is not None else None
@@ -97,6 +102,7 @@ class Scene:
             directory,
             [self._plan(index, link) for index, link in enumerate(links)],
             port=port,
+            consumers={WITNESS: ("*",)},
             units_host=CENTRE_ADDRESS if setup.network else None,
             environments={"bridge": self.centre_clock.environment} if self.centre_clock else None,
         )
@@ -116,6 +122,11 @@ class Scene:
     def children(self) -> dict[str, Child]:
         """Every process by name: mosquitto, bridge, publisher, and the boxes'."""
         return self.city.children
+
+    @property
+    def store_path(self) -> Path:
+        """The file of the central store."""
+        return self.city.directory / "store.db"
 
     def going(self) -> bool:
         """Whether there is time left for faults."""
@@ -146,6 +157,22 @@ class Scene:
         """Count a fault that was just made."""
         self.faults[what] += 1
         self.said(what)
+
+    def deliver(self, box: Box) -> None:
+        """Its receiver falls silent (until `receiver.thaw()`), and all that the box has is stored and deleted."""
+        box.receiver.freeze()
+        self.settle(LAST_EPOCH_S)
+        self.stop(box.name)
+        newest = self.newest_row(box)
+        self.start(box.name)  # knows of no parcel on its way, whose receipt it would wait for
+        self.until(lambda: not self.waiting(box, newest), DELIVER_WITHIN_S)
+        self.until(lambda: self._receipted_anew(box), 2 * DELIVER_WITHIN_S, f"{box.name} delivers all it has")
+
+    def _receipted_anew(self, box: Box) -> bool:
+        """Receipts of live rows are gathered for a minute, but for a new session's first, which brings them all."""
+        box.link.cut()
+        box.link.mend()
+        return self._wait(lambda: not self.waiting(box), NEW_SESSION_S)
 
     def kill(self, name: str, away_s: float = 0.0) -> None:
         """SIGKILL, and start again after a while."""
@@ -193,6 +220,17 @@ class Scene:
         self.claim(f"{name} passes {point} {nth} times, and dies there", there, "" if there else child.tail(3))
         self.fault(point)
 
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """SIGSTOP: it lives, its connections stand, and nothing moves; SIGCONT at the end, if it still lives."""
+        child = self.children[name]
+        child.send(signal.SIGSTOP)
+        self.fault(f"freeze {name}")
+        try:
+            yield
+        finally:
+            child.send(signal.SIGCONT)
+
     def start(self, name: str) -> None:
         """Start it, and keep it running from now on."""
         self.children[name].start()
@@ -203,7 +241,8 @@ class Scene:
     def entries(self, box: Box, kind: int | None = None) -> list[LogEntry]:
         """Records of a box that the store has, as they are now."""
         with open_store(self.city.store_url) as store:
-            return [e for e in store.recorded(box.name) if kind is None or e.kind == kind]
+            found = [e for unit in sorted(box.units) for e in store.recorded(unit)]
+        return [e for e in found if kind is None or e.kind == kind]
 
     def events(self, box: Box) -> list[str]:
         """Names of the events of a box that the store has, in order of recording."""
@@ -255,6 +294,11 @@ class Scene:
         said = {epoch.key: epoch.last_byte_s for epoch in list(box.told)}
         came = [t for t in self.consumer.tracks() if t.unit == box.name and since_s <= t.at_s < until_s]
         return [t.at_s - said[t.keys[-1]] for t in came if said.get(t.keys[-1], 0.0) >= since_s]
+
+    def conflicts(self) -> int:
+        """Records that the store has under keys that were taken."""
+        with open_store(self.city.store_url) as store:
+            return sum(account.conflicts for account in store.ledger())
 
     def log_of(self, name: str) -> str:
         """All that a process has logged."""

@@ -73,6 +73,12 @@ class Store(Protocol):
     def last_log_id(self) -> int:
         """The greatest log_id that can be read, 0 when there is none."""
 
+    def next_log_id(self) -> int:
+        """The log_id that will be given next."""
+
+    def begin_at(self, log_id: int) -> None:
+        """Give no lower one from now on; only of the store that commits."""
+
     def wait(self, after_log_id: int, timeout_s: float) -> bool:
         """Whether there are entries after after_log_id; waits up to timeout_s for them, notices within 5 ms."""
 
@@ -149,28 +155,34 @@ _LOOK_AGAIN_S = 0.05
 
 
 def open_store(
-    url: str, *, writer: bool = False, wait_s: float = 0.0, at: Callable[[str], None] = lambda _point: None
+    url: str,
+    *,
+    writer: bool = False,
+    make: bool = True,
+    wait_s: float = 0.0,
+    at: Callable[[str], None] = lambda _point: None,
 ) -> Store:
     """Open `sqlite:///path` (three slashes relative, four absolute).
 
-    writer=True creates and migrates it and holds the writer's lock; raises StoreInUse when another process has it.
+    writer=True creates it (if it may `make` it), migrates it and holds the writer's lock; raises StoreInUse when
+    another process has it.
     A reader raises StoreUnavailable when the writer has not done so yet within wait_s. `at` is told of each step of a
     commit (broker/store/intake.py).
     """
     until_s = time.monotonic() + wait_s
     while True:
         try:
-            return _open(url, writer, at)
+            return _open(url, writer, make, at)
         except StoreUnavailable:
             if time.monotonic() >= until_s:
                 raise
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _open(url: str, writer: bool, at: Callable[[str], None]) -> Store:
+def _open(url: str, writer: bool, make: bool, at: Callable[[str], None]) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         from broker.store.sqlite import SqliteStore
 
-        return SqliteStore(unquote(parts.path[1:]), writer=writer, at=at)
+        return SqliteStore(unquote(parts.path[1:]), writer=writer, make=make, at=at)
     raise StoreAddress(f"store {url!r}: wanted sqlite:///relative/path or sqlite:////absolute/path")

@@ -42,8 +42,17 @@ _LOOK_AHEAD_ROWS = 1_000
 class SqliteStore:
     """See broker.store.Store."""
 
-    def __init__(self, path: str, *, writer: bool = False, at: Callable[[str], None] = lambda _point: None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        writer: bool = False,
+        make: bool = True,
+        at: Callable[[str], None] = lambda _point: None,
+    ) -> None:
         self._path = path
+        if not make and not Path(path).exists():
+            raise StoreUnavailable(f"no store at {path}")
         self._lock = _lock(path) if writer else None
         try:
             self._db = connect(path, writer=writer)
@@ -89,6 +98,15 @@ class SqliteStore:
 
     def last_log_id(self) -> int:
         return int(self._all("SELECT ifnull(max(log_id), 0) FROM log")[0][0])
+
+    def next_log_id(self) -> int:
+        return int(self._all("SELECT next_log_id FROM store")[0][0])
+
+    def begin_at(self, log_id: int) -> None:
+        if self._intake is None:
+            raise StoreInUse("this store was opened for reading")
+        with transaction(self._db):
+            self._db.execute("UPDATE store SET next_log_id = max(next_log_id, ?)", (log_id,))
 
     def wait(self, after_log_id: int, timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s

@@ -8,14 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Self
-
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.outbox_reader import OutboxReader
 from edge.sim.receiver import SimulatedReceiver, Written, synthetic
-from stage.city import CONSUMER, HOST, City, UnitPlan
+from stage.city import City, UnitPlan
 from stage.process import Child
 from torture.consumer import exported_utc_ms, pantau
 
@@ -101,44 +97,6 @@ class Outing:
             self.told.append(written)
 
 
-class Message(NamedTuple):
-    """What came, and when by the monotonic clock."""
-
-    at_mono_s: float
-    topic: str
-    payload: bytes
-
-
-class Ear:
-    """Listens at the broker with one of the city's certificates; `with` ends it."""
-
-    def __init__(self, city: City, *filters: str, name: str = CONSUMER) -> None:
-        self.heard: list[Message] = []
-        who = city.credentials(name)
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, name)
-        self._client.tls_set(str(who.ca_path), str(who.certificate_path), str(who.key_path))
-        granted = threading.Event()
-        self._client.on_connect = lambda client, *_: client.subscribe([(one, 1) for one in filters])
-        self._client.on_subscribe = lambda *_: granted.set()
-        self._client.on_message = lambda _client, _userdata, message: self.heard.append(
-            Message(time.monotonic(), message.topic, bytes(message.payload))
-        )
-        self._client.connect(HOST, city.port)
-        self._client.loop_start()
-        assert granted.wait(10)
-
-    def say(self, topic: str, payload: bytes) -> None:
-        """Publish at QoS 0, as a unit does."""
-        self._client.publish(topic, payload)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 def outing(city: City, unit: str, *, seed: int = 0) -> Outing:
     """An outing of one of the city's units."""
     return Outing(city.children[unit], city.tty(unit), seed=seed)
@@ -167,15 +125,6 @@ def drain(outboxes: dict[Path, Child], within_s: float = 60.0) -> float:
         for reader, child in readers.items():
             reader.close()
             assert child.join() and child.exit_code == 0, child.tail()
-
-
-def outbox_ids(outbox: Path) -> list[int]:
-    """The outboxes of a file, newest last."""
-    reader = OutboxReader(outbox)
-    try:
-        return [outbox_id for _, outbox_id in reader.outboxes().opened]
-    finally:
-        reader.close()
 
 
 def assert_stored_once(city: City, unit: str, told: set[int]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from outing import Outing, assert_stored_once, balanced, drain, outbox_ids, outing, plan
+from outing import Outing, assert_stored_once, balanced, drain, outing, plan
 
 from stage.city import City
 from stage.process import Child
+from torture.image import OUTBOX, WHOLE_CARD, copied, outbox_ids
 
 UNIT = "box-1"
 
@@ -25,18 +25,8 @@ def city(tmp_path: Path) -> Iterator[City]:
     assert city.stop() == []
 
 
-def copied(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Files of a card, whose process does not run, as an image of it would have them."""
-    target.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        for old in target.glob(f"{name}*"):
-            old.unlink()
-        for file in source.glob(f"{name}*"):
-            shutil.copy2(file, target / file.name)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("restored", [("outbox.db",), ("outbox.db", "documents.db")], ids=["outbox", "whole card"])
+@pytest.mark.parametrize("restored", [OUTBOX, WHOLE_CARD], ids=["outbox", "whole card"])
 @pytest.mark.parametrize("offline", [False, True], ids=["linked", "offline first"])
 def test_an_outbox_restored_from_yesterday_loses_nothing_of_either_history(
     city: City, tmp_path: Path, restored: tuple[str, ...], offline: bool
@@ -94,7 +84,7 @@ def test_a_card_cloned_into_two_boxes_has_all_of_both_stored(city: City, tmp_pat
     city.children["bridge"].terminate()  # or the first receipt would tell the second box what the first one has sent
     assert city.children["bridge"].join()
     clone_home = tmp_path / "clone"
-    copied(city.outbox_path(UNIT).parent, clone_home, ("outbox.db", "documents.db"))
+    copied(city.outbox_path(UNIT).parent, clone_home, WHOLE_CARD)
     (clone_home / "run").mkdir()
     home = city.outbox_path(UNIT).parent
     config = clone_home / "unit.toml"

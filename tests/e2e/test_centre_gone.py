@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from outing import Ear, Outing, Settings, assert_stored_once, balanced, drain, eventually, outing, plan
+from outing import Outing, Settings, assert_stored_once, balanced, drain, eventually, outing, plan
 
 from edge.sim.link import SimulatedLink
 from stage.city import City, free_port
+from torture.ear import Ear
 
 GONE_S = 75.0  # stands for an hour: one round of probes (60 s with jitter) and a part of the next
 FEWEST_PROBES, MOST_PROBES = 1, 2  # the first within 60 s, the next 45 to 75 s later

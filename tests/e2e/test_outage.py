@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from outing import Ear, Outing, balanced, eventually, outing, plan
+from outing import Outing, balanced, eventually, outing, plan
 
 from edge.outbox import Outbox, OutboxReader
 from edge.sim.link import SimulatedLink
 from stage.city import City, free_port
 from torture.consumer import exported_utc_ms
+from torture.ear import Ear
 from wire.columns import encode_track
 from wire.kinds import CLASS_TRACK, KIND_TRACK
 

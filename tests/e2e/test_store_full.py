@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,24 +13,21 @@ from outing import assert_stored_once, balanced, drain, eventually, outing, plan
 from edge.outbox_reader import OutboxReader
 from stage.city import City
 from torture.consumer import exported_utc_ms
+from torture.scenario import Unready
+from torture.store_faults import full, locked, small_disk
 
 UNITS = ("box-1", "box-2")
-DISK = "8m"
 SICK_S = 12.0
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own (root may mount one)."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "pantau-test", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("may not mount a small file system (root is needed)")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(small_disk(tmp_path / "disk"))
+        except Unready as lacking:
+            pytest.skip(str(lacking))
+        yield place
 
 
 @pytest.fixture
@@ -45,33 +40,18 @@ def city(tmp_path: Path, disk: Path) -> Iterator[City]:
     assert city.stop() == []
 
 
-@contextmanager
-def full(disk: Path, _store: Path) -> Iterator[None]:
-    """Not a byte is free."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            pass
-    yield
-    ballast.unlink()
+def a_full_disk(disk: Path) -> AbstractContextManager[None]:
+    return full(disk)
 
 
-@contextmanager
-def locked(_disk: Path, store: Path) -> Iterator[None]:
-    """Somebody else's transaction that does not end."""
-    with closing(sqlite3.connect(store, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
+def a_locked_store(disk: Path) -> AbstractContextManager[None]:
+    return locked(disk / "store.db")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sick", [full, locked], ids=["full", "locked"])
+@pytest.mark.parametrize("sick", [a_full_disk, a_locked_store], ids=["full", "locked"])
 def test_while_the_store_takes_nothing_boxes_keep_all_and_then_it_is_stored_once(
-    city: City, disk: Path, sick: Callable[[Path, Path], AbstractContextManager[None]]
+    city: City, disk: Path, sick: Callable[[Path], AbstractContextManager[None]]
 ) -> None:
     boxes = [outing(city, unit, seed=index) for index, unit in enumerate(UNITS)]
     try:
@@ -79,7 +59,7 @@ def test_while_the_store_takes_nothing_boxes_keep_all_and_then_it_is_stored_once
             box.begin()
         eventually(lambda: all(exported_utc_ms(city, unit) for unit in UNITS), 20)
         lives = [len(city.children[part].lives) for part in ("bridge", "publisher")]
-        with sick(disk, disk / "store.db"):
+        with sick(disk):
             time.sleep(3)
             stored = {unit: len(exported_utc_ms(city, unit)) for unit in UNITS}
             waiting = {unit: rows(city, unit) for unit in UNITS}

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from outing import Ear, assert_stored_once, balanced, drain, outbox_ids, outing, plan
+from outing import assert_stored_once, balanced, drain, outing, plan
 
 from broker.store import open_store
 from stage.city import City
+from torture.ear import Ear
+from torture.image import outbox_ids
 from wire.columns import encode_track
 from wire.encode import event
 from wire.kinds import CLASS_ALARM, CLASS_TRACK, KIND_EVENT, KIND_TRACK

@@ -1,4 +1,4 @@
-"""`python -m bench.slow_bridge --config F --row-us N --account OUT`: the real bridge over a store that takes time."""
+"""`python -m stage.slow_bridge --config F --row-us N --account OUT`: the real bridge over a store that takes time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SlowStore:
 
 def main(argv: list[str]) -> int:
     """Run until SIGTERM; the account is written at the end."""
-    parser = argparse.ArgumentParser(prog="python -m bench.slow_bridge", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m stage.slow_bridge", description=__doc__)
     parser.add_argument("--config", required=True)
     parser.add_argument("--row-us", required=True, type=float)
     parser.add_argument("--account", required=True, type=Path)
