@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from outing import Ear, eventually, outing, plan
+from outing import eventually, outing, plan
 from scrape import Scraped, free_port, scrape
 
 from broker.store import open_store
 from stage.city import City
 from stage.process import STOP_DEADLINE_S
+from torture.ear import Ear
 from wire import encode
 from wire.columns import encode_track
 from wire.encode import check, parcel
