@@ -88,7 +88,7 @@ def test_the_figures_of_a_running_city_are_what_was_put_in(city: City) -> None:
     try:
         driving.begin()
         eventually(lambda: stored_rows(city) >= 5, 30, city.children[UNIT].tail)
-        assert bridge(city).value("pantau_bridge_units", link="online") >= 1
+        eventually(lambda: bridge(city).value("pantau_bridge_units", link="online") >= 1, 20)
         driving.end()
     finally:
         driving.give_up()
