@@ -158,8 +158,8 @@ class _Run:
     def _ask(self, now_s: float) -> None:
         if self._position > self._asked:
             self._connection.barrier(self._position)
+            self._told.asked(self._position, now_s)
             self._asked = self._position
-            self._told.asked(self._asked, now_s)
         self._asked_s = now_s
 
     def _prove(self, timeout_s: float) -> None:
