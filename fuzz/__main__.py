@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import random
 import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -71,7 +70,7 @@ def _told(name: str, seconds: float, seed: int, workers: Workers) -> Outcome:
         return Outcome(name)
     try:
         outcome = campaign(name, seconds, seed, workers)
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
+    except RuntimeError as error:
         outcome = Outcome(name, trouble=str(error))
     a_second = outcome.executions / outcome.seconds if outcome.seconds else 0
     figures = outcome.executions, round(a_second), outcome.edges, outcome.new_inputs, len(outcome.findings)

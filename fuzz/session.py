@@ -16,7 +16,7 @@ from fuzz.signature import REPOSITORY
 SLOWEST_S: Final = 10  # an input of a few kB that takes longer would stall a box or the bridge
 MEMORY_MB: Final = 768  # a worker needs 100; a parser that needs so much for a few kB has no bound
 WORDS: Final = REPOSITORY / "fuzz" / "words.dict"
-GRACE_S: Final = 60.0  # for the seeds, which are always all read, and for libFuzzer's last words
+GRACE_S: Final = 180.0  # for imports and seeds on a machine that is busy, and for libFuzzer's last words
 
 _DONE = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _NEW = re.compile(r"stat::new_units_added:\s*(\d+)")
@@ -80,8 +80,12 @@ def run(order: Order, workers: Workers) -> Ran:
     for folder in (order.grown, crashes):
         folder.mkdir(parents=True, exist_ok=True)
     log = order.scratch / "libfuzzer.log"
-    with log.open("wb") as out:
-        workers.run(_command(order, crashes), out, environment(order.scratch), order.seconds + GRACE_S)
+    within_s = order.seconds + GRACE_S
+    try:
+        with log.open("wb") as out:
+            workers.run(_command(order, crashes), out, environment(order.scratch), within_s)
+    except subprocess.TimeoutExpired as late:
+        raise RuntimeError(f"not ended within {within_s:.0f} s") from late
     words = log.read_text("utf-8", "replace")
     crash = next((file for file in sorted(crashes.iterdir()) if not file.name.startswith("slow-unit")), None)
     if crash is None and "Done " not in words:
