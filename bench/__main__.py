@@ -10,6 +10,7 @@ from typing import Final
 BENCHES: Final = {
     "codec": "bytes a fix of the track encoding, over real drives",
     "air": "bytes an epoch on the air, at IP level, everything included",
+    "parked": "bytes a parked unit sends in a day, at IP level, from its measured parts",
     "outbox": "append latency against the backlog, bytes written to the card a day",
     "edge": "gps_unit's memory with a full outbox, and CPU an epoch",
     "path": "append to clean topic, latency",
