@@ -10,10 +10,13 @@ from typing import Final
 BENCHES: Final = {
     "codec": "bytes a fix of the track encoding, over real drives",
     "air": "bytes an epoch on the air, at IP level, everything included",
+    "parked": "bytes a parked unit sends in a day, at IP level, from its measured parts",
     "outbox": "append latency against the backlog, bytes written to the card a day",
     "edge": "gps_unit's memory with a full outbox, and CPU an epoch",
     "path": "append to clean topic, latency",
     "ingest": "fixes a second stored and receipted, CPU a fix of bridge and publisher",
+    "units": "cost growth: the same rows from 10, 100, 1,000 and 5,000 units",
+    "store": "cost growth: what a row costs with 10 k, 1 M and 20 M fixes stored, and where the store's time goes",
     "drain": "a day's backlog over a slow link while live goes on",
     "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",
 }

@@ -53,6 +53,7 @@ class Load:
     resent: int = 0
     number: bool = False
     stored_fixes: int = 0
+    receipted_rows: int = 0
     sent_bytes: int = 0
     receipts: list[Receipt] = field(default_factory=list)
 
@@ -76,11 +77,20 @@ def parcels(unit: str, fixes: Sequence[Fix8], count: int, *, outbox_id: int) -> 
     return ready[::-1], publish_packet(up(unit), ask)
 
 
-def live_parcels(unit: str, fixes: Sequence[Fix8], count: int, *, outbox_id: int, first_seq: int) -> list[bytes]:
-    """`count` rows as a unit sends them while it drives: each a PUBLISH of its own on the live lane."""
+def live_parcels(
+    unit: str, fixes: Sequence[Fix8], count: int, *, outbox_id: int, first_seq: int, last_asks: bool = False
+) -> list[bytes]:
+    """`count` rows as a unit sends them while it drives: each a PUBLISH of its own on the live lane.
+
+    `last_asks`: the last one says that a little waits, so that its receipt comes at once, with all before it.
+    """
+    last = first_seq + count - 1
     return [
-        publish_packet(up(unit), parcel(outbox_id, [(seq, CLASS_TRACK, KIND_TRACK, check(body), body)]))
-        for seq, body in enumerate(_bodies(fixes, first_seq, count), first_seq)
+        publish_packet(up(unit), parcel(outbox_id, [row], waiting_bytes=int(last_asks and row[0] == last)))
+        for row in (
+            (seq, CLASS_TRACK, KIND_TRACK, check(body), body)
+            for seq, body in enumerate(_bodies(fixes, first_seq, count), first_seq)
+        )
     ]
 
 
@@ -150,6 +160,14 @@ class Fleet:
             turn_all(self._selector, LIVE_TURN_S)
         raise TimeoutError(f"{sent - stored()} live parcels not stored after {deadline_s} s")
 
+    def until_receipted(self, rows: int, deadline_s: float) -> None:
+        """Wait until so many rows of all units together are receipted; raises TimeoutError."""
+        begun = time.monotonic()
+        while (receipted := sum(unit.receipted_rows for unit in self.units.values())) < rows:
+            if time.monotonic() - begun > deadline_s:
+                raise TimeoutError(f"{rows - receipted} rows not receipted after {deadline_s} s")
+            turn_all(self._selector, LIVE_TURN_S)
+
     def close(self) -> None:
         for unit in self.units.values():
             unit.client.close()
@@ -181,6 +199,7 @@ class Fleet:
     def _taker(self, name: str):  # type: ignore[no-untyped-def]  # a callback of Client
         def take(_topic: str, payload: bytes) -> None:
             unit, said = self.units[name], decode_receipt(payload)
+            unit.receipted_rows += said.ranges.count()
             if unit.flight is not None and unit.flight.first_seq in said.ranges and unit.flight.last_seq in said.ranges:
                 unit.stored_fixes += unit.flight.fixes
                 unit.flight = None

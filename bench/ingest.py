@@ -15,11 +15,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
+from bench.centre import publisher_is_done, used
 from bench.drives import Fix8, full_drives
 from bench.fleet import ROW_FIXES, ROWS_A_BULK_PARCEL, Fleet, live_parcels, parcels
-from bench.processes import cpu_s
 from bench.report import Figure, show
-from broker.publisher import CURSOR_NAME
 from broker.store import open_store
 from stage.city import City
 
@@ -66,13 +65,13 @@ def _live(name: str, drive: Sequence[Fix8], outbox_id: int) -> Rows:
 
 
 def _bulk(city: City, fleet: Fleet) -> list[Figure]:
-    used, own_s = _used(city), time.process_time()
+    before, own_s = used(city), time.process_time()
     fleet.ask()
     took_s = fleet.drain(DEADLINE_S)
     fixes = fleet.stored_fixes
     load_s = time.process_time() - own_s
-    _publisher_is_done(city)
-    spent = {part: now_s - used[part] for part, now_s in _used(city).items()}
+    publisher_is_done(city, DEADLINE_S)
+    spent = {part: now_s - before[part] for part, now_s in used(city).items()}
     return [
         Figure("bulk: stored and receipted", fixes / took_s, "fixes/s", "≥ 40000"),
         Figure("bulk: bridge CPU", spent["bridge"] / fixes * 1e6, "µs/fix", "≤ 10"),
@@ -86,12 +85,12 @@ def _bulk(city: City, fleet: Fleet) -> list[Figure]:
 
 
 def _live_lane(city: City, fleet: Fleet, name: str, packets: Rows, per_s: float) -> list[Figure]:
-    used, fixes = _used(city), len(packets) * ROW_FIXES
+    before, fixes = used(city), len(packets) * ROW_FIXES
     with open_store(city.store_url) as store:
-        before = store.last_log_id()
-        took_s = fleet.live(iter(packets), lambda: store.last_log_id() - before, DEADLINE_S, per_s)
-    _publisher_is_done(city)
-    spent = {part: now_s - used[part] for part, now_s in _used(city).items()}
+        stored = store.last_log_id()
+        took_s = fleet.live(iter(packets), lambda: store.last_log_id() - stored, DEADLINE_S, per_s)
+    publisher_is_done(city, DEADLINE_S)
+    spent = {part: now_s - before[part] for part, now_s in used(city).items()}
     paced = per_s < math.inf
     return [
         Figure(f"{name}: stored", fixes / took_s, "fixes/s", None if paced else "≥ 40000"),
@@ -99,14 +98,3 @@ def _live_lane(city: City, fleet: Fleet, name: str, packets: Rows, per_s: float)
         Figure(f"{name}: publisher CPU", spent["publisher"] / fixes * 1e6, "µs/fix"),
         Figure(f"{name}: broker CPU", spent["mosquitto"] / fixes * 1e6, "µs/fix"),
     ]
-
-
-def _used(city: City) -> dict[str, float]:
-    return {part: cpu_s(city.children[part].pid) for part in ("bridge", "publisher", "mosquitto")}
-
-
-def _publisher_is_done(city: City) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    with open_store(city.store_url) as store:
-        while store.cursor(CURSOR_NAME) < store.last_log_id() and time.monotonic() < deadline:
-            time.sleep(0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -53,3 +54,8 @@ def skipped(bench: str, why: str, *, as_json: bool) -> int:
     else:
         print(f"{bench}: skipped: {why}")
     return 0
+
+
+def progress(what: str) -> None:
+    """Say on stderr how far it is: standard output is for figures."""
+    print(f"... {what}", file=sys.stderr, flush=True)

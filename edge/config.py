@@ -56,8 +56,8 @@ class Broker:
     certificate_path: Path = setting("this box's certificate, PEM", check=_readable)
     key_path: Path = setting("this box's private key, PEM; it never leaves the box", check=_readable)
     keepalive_s: int = setting(
-        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=75,
-        reason="above the 60 s for which receipts are gathered, below what carriers cut off",
+        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=200,
+        reason="a broker misses a box after 1.5 of them: five minutes; carriers cut off after 4.5 at the soonest",
     )  # fmt: skip
     fleet_units: int = setting(
         "how many boxes share the broker: spreads reconnecting over 2 ms a box", unit="boxes", at_least=1,
@@ -118,6 +118,11 @@ class Report:
     interval_s: float = setting(
         "one record holds the fixes of this time; also the most a power cut can lose", unit="s", at_least=1,
         at_most=3600, default=10.0, reason="a publish costs about 135 bytes around its payload, a map wants news",
+    )  # fmt: skip
+    parked_interval_s: float = setting(
+        "the same while the vehicle stands and nothing else is new; moving off is reported at the interval above",
+        unit="s", at_least=1, at_most=3600, default=600.0,
+        reason="a parked day costs 0.1 MB on the air; ten minutes at 1 Hz fill a record",
     )  # fmt: skip
     quantum: str = setting(
         "how exact fixes are kept: all digits the receiver gave, or 1e-6 deg, 1 m, 0.1 m/s, 1 deg, 0.1 HDOP",

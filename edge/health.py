@@ -15,6 +15,7 @@ SAMPLE_S = 60.0
 # With a report a health record costs its own bytes only; every ten minutes is 10 kB a day. Alone it costs a publish.
 BESIDE_REPORT_S = 600.0
 IDLE_S = 3600.0
+BESIDE_PARKED_S = 3300.0  # hourly as well, but beside the report that comes next before the hour is over, not alone
 
 
 class Accountable(Protocol):
@@ -106,11 +107,12 @@ class Health:
             self._undervoltage = low or bool(self._undervoltage)
         self._today.count(self._sources.traffic())
 
-    def due(self, *, reporting: bool) -> bool:
-        """Whether to append one now: sooner when a report goes anyway."""
+    def due(self, *, reporting: bool, parked: bool = False) -> bool:
+        """Whether to append one now: sooner when a report goes anyway, but hourly all the same while parked."""
         if self._sent_s is None:
             return True
-        return self._clock.monotonic_s() - self._sent_s >= (BESIDE_REPORT_S if reporting else IDLE_S)
+        beside_s = BESIDE_PARKED_S if parked else BESIDE_REPORT_S
+        return self._clock.monotonic_s() - self._sent_s >= (beside_s if reporting else IDLE_S)
 
     def body(self) -> bytes | None:
         """The record, to be appended at once (its account is judged by its own seq); None while the outbox is shut."""

@@ -53,6 +53,7 @@ class Reporting:
     """How fixes become records: see the [report] table of the configuration."""
 
     interval_s: float
+    parked_interval_s: float
     quantum: str
     tolerance_m: float
 
@@ -95,6 +96,7 @@ class Recorder:
         self._events: deque[tuple[bytes, int]] = deque()
         self._last: Fix | None = None
         self._report_mono_s = self._next_report_s()
+        self._parked_until_s = float("-inf")  # the last record said parked; nothing new before this
         self._tick_mono_s = 0.0
 
     # ------------------------------------------------------------------ what happens
@@ -177,8 +179,8 @@ class Recorder:
 
     def _report(self, *, ending: bool = False) -> None:
         try:
-            reporting = self._append_interval()
-            if ending or self._health.due(reporting=reporting):
+            reporting = (ending or not self._still_parked()) and self._append_interval()
+            if ending or self._health.due(reporting=reporting, parked=self._parked):
                 reporting |= self._append_health()
         except (OutboxFull, OutboxCorrupt) as error:  # what waits stays in the open interval
             log.debug("nothing appended: %s", error)
@@ -186,6 +188,15 @@ class Recorder:
         self._tally.unobserved["outbox"] = self._interval.dropped
         if reporting:
             self._appended()
+
+    def _still_parked(self) -> bool:
+        """The last record said parked and so would this one: it waits, until the longer interval is over."""
+        waits = self._clock.monotonic_s() < self._parked_until_s
+        return waits and all(each.fix.parked for each in self._interval.waiting)
+
+    @property
+    def _parked(self) -> bool:
+        return self._parked_until_s > float("-inf")
 
     def _append_interval(self) -> bool:
         """Append the open interval, record by record; True when there was any."""
@@ -201,7 +212,14 @@ class Recorder:
             self._interval.offered(len(run))
             self._outbox.append(body, kind=KIND_TRACK, cls=CLASS_TRACK, interval=self._interval.number)
             self._interval.committed(len(run))
+            self._stood(run[-1].fix)
         return bool(runs) or anchor is not None
+
+    def _stood(self, last: Fix) -> None:
+        """What the newest record says; half an interval early, so that the beat of the reports decides."""
+        reporting = self._reporting
+        wait_s = reporting.parked_interval_s - reporting.interval_s / 2
+        self._parked_until_s = self._clock.monotonic_s() + wait_s if last.parked else float("-inf")
 
     def _append_health(self) -> bool:
         body = self._health.body()

@@ -124,7 +124,10 @@ def unit(
     )
     recorder = Recorder(
         Reporting(
-            interval_s=config.report.interval_s, quantum=config.report.quantum, tolerance_m=config.report.tolerance_m
+            interval_s=config.report.interval_s,
+            parked_interval_s=config.report.parked_interval_s,
+            quantum=config.report.quantum,
+            tolerance_m=config.report.tolerance_m,
         ),
         outbox,
         clock,

@@ -89,7 +89,7 @@ class Box:
         self.tally = Tally()
         self.interval = OpenInterval(folder / "run" / "interval")
         self.recorder = Recorder(
-            Reporting(interval_s=10, quantum=quantum, tolerance_m=tolerance_m),
+            Reporting(interval_s=10, parked_interval_s=600, quantum=quantum, tolerance_m=tolerance_m),
             self.outbox,
             self.clock,
             self.interval,
@@ -188,6 +188,25 @@ def test_a_parked_vehicle_is_said_to_be_parked(tmp_path: Path) -> None:
     for fix in fixes(19):
         box.hear(fix)
     assert any(decode_track(body).parked for body in box.bodies(KIND_TRACK))
+    box.outbox.close()
+
+
+def test_a_parked_vehicle_is_heard_of_each_ten_minutes_hourly_with_health_and_at_once_when_it_moves(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path, policy=True, tolerance_m=2.5)
+    standing = replace(fixes(10)[-1], speed_mps=0.0, course_deg=None, utc_ms=None)
+    for _ in range(2 * 3600 + 15):
+        box.hear(standing)
+    tracks = [decode_track(body) for body in box.bodies(KIND_TRACK)]
+    assert {track.parked for track in tracks} == {True}
+    assert [len(tracks), len(box.bodies(KIND_HEALTH))] == [13, 3]  # one at the start, then 12 and 2
+    assert box.appended <= 13 + 1  # health went beside them
+    for metres in range(15):
+        box.hear(replace(standing, speed_mps=10.0, lat_deg=(standing.lat_deg or 0) + metres / 11_120))
+    tracks = [decode_track(body) for body in box.bodies(KIND_TRACK)]
+    assert sum(track.observed for track in tracks[:14]) > 2 * 3600  # all the standing, to the last second
+    assert [track.parked for track in tracks[13:]] == [True, False]
     box.outbox.close()
 
 
