@@ -22,12 +22,12 @@ from typing import Final
 
 from bench.drives import Fix8
 from bench.driving import spoken
-from bench.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
 from bench.report import Figure, progress, show, skipped
 from broker.store import open_store
 from edge.config import load_unit
 from edge.sim.receiver import SimulatedReceiver
 from stage.city import City, UnitPlan
+from stage.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
 from wire.kinds import KIND_HEALTH
 
 SETTLING_S: Final = 100.0  # what a start says, and its receipts, are over

@@ -82,7 +82,7 @@ def recorder(
         machine=Machine(NOWHERE, NOWHERE),
     )
     return Recorder(
-        Reporting(interval_s=10.0, quantum=quantum, tolerance_m=0.0),
+        Reporting(parked_interval_s=600.0, interval_s=10.0, quantum=quantum, tolerance_m=0.0),
         outbox,
         clock,
         OpenInterval(folder / "interval"),
