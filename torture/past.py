@@ -19,6 +19,7 @@ ROW_FIXES: Final = 10
 LANE: Final = 50  # beside everything that is driven now
 LIMIT_BYTES: Final = 1_000_000_000
 ENDED_S: Final = 60.0  # ago
+LONG_AGO_S: Final = -1e6  # by the monotonic clock: before anything that was told to a port
 
 
 def three_days(box: Box, outbox: Path, rows: int) -> None:
@@ -26,7 +27,7 @@ def three_days(box: Box, outbox: Path, rows: int) -> None:
 
     Each row holds 10 fixes a second apart; rows are spread evenly, so that few are as old as many would be.
     """
-    now_ms, now_s = time.time_ns() // 1_000_000, time.monotonic()
+    now_ms = time.time_ns() // 1_000_000
     apart_s = 3 * 86_400.0 / rows
     told: list[Epoch] = []
     epochs = marked(0, per_s=1.0, lane=LANE)
@@ -40,10 +41,10 @@ def three_days(box: Box, outbox: Path, rows: int) -> None:
                 utc_ms = now_ms - round(age_s * 1000)
                 lat_e7, lon_e7 = place or (0, 0)
                 fixes.append((utc_ms, lat_e7, lon_e7, 1_000, 500, 0, 90, 9))
-                told.append(Epoch(box.key(utc_ms, lat_e7, lon_e7), now_s - age_s, now_s - age_s, utc_ms))
+                told.append(Epoch(box.key(utc_ms, lat_e7, lon_e7), LONG_AGO_S - age_s, LONG_AGO_S - age_s, utc_ms))
             body = encode_track(fixes, scales=QUANTUM["lossless"])
             writer.append(body, kind=KIND_TRACK, cls=CLASS_TRACK)
     finally:
         writer.close()
     box.told[:0] = told
-    box.past.append(Opened(float("-inf"), now_s))
+    box.past.append(Opened(float("-inf"), LONG_AGO_S))
