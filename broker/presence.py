@@ -37,7 +37,7 @@ class Birth:
     firmware: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: each parcel moves its times, and a copy takes 3 us
 class Presence:
     """What the centre knows about a unit's link; None = not heard yet. Times are the centre's Unix ms."""
 
@@ -121,20 +121,15 @@ class Register:
     def heard(self, parcel: Heard) -> None:
         """Take a parcel: a newer session's sets the unit online whatever a late will says."""
         held = self._units.get(parcel.unit) or _unheard(parcel.unit, parcel.received_utc_ms)
-        newer = parcel.session is not None and (held.session is None or parcel.session > held.session)
+        if parcel.session is not None and (held.session is None or parcel.session > held.session):
+            if not held.online:
+                held.online, held.since_utc_ms = True, parcel.received_utc_ms
+            held.session, held.outbox_id = parcel.session, parcel.outbox_id
+        held.last_seen_utc_ms = max(held.last_seen_utc_ms or 0, parcel.received_utc_ms)
         # A live parcel asks only now and then, so its 0 says nothing; a bulk parcel's 0 is the end of the backlog.
-        says_waiting = parcel.bulk or parcel.waiting_bytes > 0
-        self._keep(
-            replace(
-                held,
-                online=held.online or newer,
-                since_utc_ms=parcel.received_utc_ms if newer and not held.online else held.since_utc_ms,
-                session=parcel.session if newer else held.session,
-                outbox_id=parcel.outbox_id if newer else held.outbox_id,
-                last_seen_utc_ms=max(held.last_seen_utc_ms or 0, parcel.received_utc_ms),
-                waiting_bytes=parcel.waiting_bytes if says_waiting else held.waiting_bytes,
-            )
-        )
+        if parcel.bulk or parcel.waiting_bytes > 0:
+            held.waiting_bytes = parcel.waiting_bytes
+        self._keep(held)
 
     def of(self, unit: str) -> Presence | None:
         """One unit's presence, None when it was never heard of."""
