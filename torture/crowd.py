@@ -36,6 +36,7 @@ NAMES: Final = "crowd-"
 OUTBOX_ID: Final = 0xC0DE
 ALARM_EVERY: Final = 4  # live rows: an alarm's receipt comes at once, and tells when it was stored
 TURN_S: Final = 0.02
+FLEET_UNITS: Final = 3_000  # what a city's boxes are delivered with: they come back spread over 6 s
 CONNECTING: Final = 8  # handshakes at the same time
 
 
@@ -68,7 +69,7 @@ class Backlog:
         rows = [
             (seq, CLASS_TRACK, KIND_TRACK, check(bodies[seq - 1]), bodies[seq - 1]) for seq in range(first, last + 1)
         ]
-        # That more waits draws the next number; how much is only a measure (a row has some 80 B). The oldest goes last.
+        # That more waits draws the next number; how much is only a measure (a row has some 80 B).
         waiting = 0 if first == 1 else first * 80
         payload = packed_parcel(OUTBOX_ID, pack_rows(rows_message(rows)), waiting_bytes=waiting, session=1, boot_id=1)
         return Parcel(payload, first, last)
@@ -122,7 +123,7 @@ class Crowd(threading.Thread):
         self._city = city
         self._pool = ThreadPoolExecutor(CONNECTING, thread_name_prefix="crowd")
         self._receipts: queue.SimpleQueue[tuple[Member, bytes]] = queue.SimpleQueue()
-        self.members = [self._member(f"{NAMES}{n}", units, luck, bucket_bytes_per_s) for n in range(units)]
+        self.members = [self._member(f"{NAMES}{n}", luck, bucket_bytes_per_s) for n in range(units)]
 
     @property
     def drained(self) -> bool:
@@ -130,7 +131,7 @@ class Crowd(threading.Thread):
         return not any(member.waiting or member.flight for member in list(self.members))
 
     def say_again(self) -> None:
-        """No new live rows, and those without a receipt once more: what a broker or bridge that was away has missed."""
+        """No new live rows; those without a receipt once more: what nobody heard while the bridge was away."""
         self._again = [member for member in self.members if member.unreceipted]
         self._live_allowed = False
 
@@ -155,9 +156,9 @@ class Crowd(threading.Thread):
 
     # ---------------------------------------------------------------- one member's turn
 
-    def _member(self, name: str, units: int, luck: random.Random, bytes_per_s: float) -> Member:
+    def _member(self, name: str, luck: random.Random, bytes_per_s: float) -> Member:
         who = self._city.authority.ensure(name, "unit")
-        backoff = Backoff(units, uniform=luck.uniform)
+        backoff = Backoff(FLEET_UNITS, uniform=luck.uniform)
         return Member(
             name=name,
             context=tls(who.ca_path, who.certificate_path, who.key_path),

@@ -29,7 +29,8 @@ LIVE_P99_S: Final = 2.0
 SENT_A_STORED_BYTE: Final = 1.1
 BRIDGE_LIMIT_MB: Final = 300.0  # two lanes of 32 MB, a page cache of 64 MB, a group being committed
 SETTLE_WITHIN_S: Final = 20.0
-BROKER_STARTS_S: Final = 20.0  # Mosquitto itself takes 0.1 s; the machine may be busy
+# They come within 6 s, those that came too early within 6 s more (docs/uplink.md); as much again for a busy machine.
+CONNECTED_WITHIN_S: Final = 24.0
 FILES_BESIDE: Final = 500
 
 
@@ -76,11 +77,11 @@ def returned(scene: Scene, units: int, rows: int, *, live_every_s: float, within
         scene.start("mosquitto")
         back_s = time.monotonic()
         wanted = round(0.95 * units)
-        # Drawn within S = 2 ms a unit, once more for those that came too early (docs/uplink.md), and a broker's start.
-        within_spread_s = BROKER_STARTS_S + 2 * max(1.0, 0.002 * units)
         scene.until(lambda: len(crowd.connected_s) >= wanted, 60.0)
         took_s = sorted(crowd.connected_s)[wanted - 1] - back_s if len(crowd.connected_s) >= wanted else float("inf")
-        scene.claim("95 % are connected in time", took_s <= within_spread_s, f"{took_s:.1f} of {within_spread_s:.0f} s")
+        scene.claim(
+            "95 % are connected in time", took_s <= CONNECTED_WITHIN_S, f"{took_s:.1f} of {CONNECTED_WITHIN_S:.0f} s"
+        )
         drains(scene, crowd, backlog, within_s=within_s)
 
 
