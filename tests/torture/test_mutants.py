@@ -53,10 +53,10 @@ MUTANTS: Final = (
     Mutant(
         name="delete on publish instead of receipt",
         file="edge/uplink.py",
-        find="""            if not link.publish(lane(self._unit), payload):
+        find="""            if link.publish(lane(self._unit), payload):
 """,
         put="""            self._outbox.receipted(Ranges((row.id, row.id) for row in out.packed.rows))
-            if not link.publish(lane(self._unit), payload):
+            if link.publish(lane(self._unit), payload):
 """,
         ran="edge.gps_unit",
         scenario="store-killed-while-hung",
