@@ -125,13 +125,18 @@ class Bridge:
             self._join([reading, receipting], SAY_WITHIN_S / 2, at_last=[reader.break_off, self._down.break_off])
         return EXIT_CONFIG if yields else self._exit_code()
 
+    def _reader_connected(self) -> None:
+        """On the network thread, before anything is heard on the new connection."""
+        self._committer.listen_first()
+        self._notes.put(ReaderConnected())
+
     def _reader(self, mine: BridgeState) -> Link:
         return Link(
             self._settings.reader,
             self._settings.name,
             subscriptions=SUBSCRIPTIONS,
             received=self._received,
-            connected=lambda: self._notes.put(ReaderConnected()),
+            connected=self._reader_connected,
             will=(bridge_state(self._settings.name), replace(mine, online=False).encode()),
         )
 

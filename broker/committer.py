@@ -29,6 +29,8 @@ from wire.topics import parse_unit_topic, receipt
 
 log = logging.getLogger(__name__)
 
+# A bridge of another store that this one has cut off (they may have one name) connects anew within 0.3 s and says so.
+LISTEN_S: Final = 1.5
 IDLE_S: Final = 0.2  # the longest sleep of an idle committer, and how late it may hear of a stop
 # A store that is not there is asked again after this long, doubling; nothing is receipted meanwhile.
 FIRST_RETRY_S: Final = 0.1
@@ -107,6 +109,7 @@ class Committer:
         at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self.lanes = lanes
+        self.silent_until_s = 0.0
         self.woken = threading.Event()  # set by the network thread after it put something into a lane
         self.counters: Counter[str] = Counter()
         self.tally = Tally()
@@ -130,7 +133,18 @@ class Committer:
         with store:
             while not stop.is_set():
                 self._turn(store, stop)
-            self._send_receipts(store, self._receipts.all())
+            if time.monotonic() >= self.silent_until_s:
+                self._send_receipts(store, self._receipts.all())
+
+    def listen_first(self) -> None:
+        """For a moment nothing is receipted, but all is stored: another bridge may be heard, to which this one yields.
+
+        A box deletes what is receipted; what only a store has that nobody goes on with would be lost. Any thread.
+        """
+        self.silent_until_s = time.monotonic() + LISTEN_S
+
+    def _due(self, now_s: float) -> Iterable[tuple[Key, Gathered]]:
+        return self._receipts.due(now_s) if now_s >= self.silent_until_s else ()
 
     def _turn(self, store: Store, stop: Stop) -> None:
         self.woken.clear()
@@ -143,9 +157,10 @@ class Committer:
             if outcomes is not None:
                 self._settle(store, group, outcomes, took_s)
                 self._remember(store)
-        self._send_receipts(store, self._receipts.due(time.monotonic()))
+        now_s = time.monotonic()
+        self._send_receipts(store, self._due(now_s))
         if not self.lanes:
-            wait_s = self._receipts.wait_s(time.monotonic())
+            wait_s = self._receipts.wait_s(now_s) if now_s >= self.silent_until_s else self.silent_until_s - now_s
             self.woken.wait(IDLE_S if wait_s is None else min(wait_s, IDLE_S))
 
     def _commit(self, store: Store, arrivals: list[Arrival]) -> list[Outcome]:
@@ -232,7 +247,7 @@ class Committer:
         self.tally.group(BULK, len(group.parcels) - group.live, len(outcomes) - group.live_rows, odd[True])
         self.tally.committed(len(outcomes), took_s, started_s)
         self._told(group.heard)
-        self._send_receipts(store, self._receipts.due(started_s))
+        self._send_receipts(store, self._due(started_s))
         self._learn(group, len(outcomes), took_s, time.monotonic() - started_s)
 
     def _note(self, unit: str, parcel: Parcel, outcomes: list[Outcome], *, bulk: bool, odd: Counter[str]) -> None:

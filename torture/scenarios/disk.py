@@ -43,9 +43,9 @@ def full(scene: Scene) -> None:
     for_a_while(scene, "card full", card.fill, card.free)
 
 
-@scenario(CARD)
+@scenario(NAMED)
 def full_without_a_link(scene: Scene) -> None:
-    """A card that is full during an outage costs nothing as long as the ballast lasts: it is there for that."""
+    """A card that is full during an outage gives up no record that it does not name."""
     scene.box.link.cut()
     card = card_of(scene)
     scene.play(3.0)
