@@ -17,6 +17,7 @@ BENCHES: Final = {
     "ingest": "fixes a second stored and receipted, CPU a fix of bridge and publisher",
     "units": "cost growth: the same rows from 10, 100, 1,000 and 5,000 units",
     "store": "cost growth: what a row costs with 10 k, 1 M and 20 M fixes stored, and where the store's time goes",
+    "alternatives": "a stock Mosquitto on the box, bridging with persistence: on the air, on the card, after a SIGKILL",
     "drain": "a day's backlog over a slow link while live goes on",
     "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",
 }
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> int:
     if "-h" in flags or "--help" in flags or (unknown := [n for n in names if n not in BENCHES]):
         print("usage: python -m bench [NAME ...] [--json]\n")
         for name, what in BENCHES.items():
-            print(f"  {name:9} {what}")
+            print(f"  {name:12} {what}")
         if "-h" in flags or "--help" in flags:
             return 0
         print(f"\nno such bench: {', '.join(unknown)}", file=sys.stderr)

@@ -10,7 +10,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from typing import Final
 from bench.centre import publisher_is_done, used
 from bench.drives import Fix8, full_drives
 from bench.fleet import ROW_FIXES, ROWS_A_BULK_PARCEL, Fleet, live_parcels, parcels
+from bench.owntracks import Phones
 from bench.report import Figure, show
 from broker.store import open_store
 from stage.city import City
@@ -27,6 +28,7 @@ PARCELS_A_UNIT: Final = 4
 LIVE_ROWS_A_UNIT: Final = 150
 PACED_ROWS_A_UNIT: Final = 60
 PACED_PER_S: Final = 1_000  # 10,000 units with a row each 10 s
+PHONE_FIXES: Final = 300
 DEADLINE_S: Final = 300.0
 
 Rows = list[tuple[str, bytes]]
@@ -52,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
             figures += _live_lane(city, fleet, "live", packets[:cut], math.inf)
             figures += _live_lane(city, fleet, f"live at {PACED_PER_S} rows/s", packets[cut:], PACED_PER_S)
             fleet.close()
+            figures += _owntracks(city, drives)
         finally:
             city.stop()
     show("ingest", figures, as_json="--json" in argv, conditions=f"{UNITS} units, {os.cpu_count()} cores, SQLite")
@@ -97,4 +100,19 @@ def _live_lane(city: City, fleet: Fleet, name: str, packets: Rows, per_s: float)
         Figure(f"{name}: bridge CPU", spent["bridge"] / fixes * 1e6, "µs/fix", None if paced else "≤ 10"),
         Figure(f"{name}: publisher CPU", spent["publisher"] / fixes * 1e6, "µs/fix"),
         Figure(f"{name}: broker CPU", spent["mosquitto"] / fixes * 1e6, "µs/fix"),
+    ]
+
+
+def _owntracks(city: City, drives: Mapping[str, Sequence[Fix8]]) -> list[Figure]:
+    """What the broker alone does for fixes that come one by one; nobody takes them from it here, and none is stored."""
+    some = {name: drive[:PHONE_FIXES] for name, drive in drives.items()}
+    fixes = sum(len(each) for each in some.values())
+    phones = Phones(city, list(some))
+    before = used(city)
+    took_s = phones.publish(some, DEADLINE_S)
+    spent_s = used(city)["mosquitto"] - before["mosquitto"]
+    phones.close()
+    return [
+        Figure("OwnTracks JSON, QoS 1: acknowledged", fixes / took_s, "fixes/s", None, "PUBACK: in RAM, not stored"),
+        Figure("OwnTracks JSON, QoS 1: broker CPU", spent_s / fixes * 1e6, "µs/fix", None, "without any reader's"),
     ]

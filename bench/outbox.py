@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.report import Figure, median, percentile, show
+from bench.tinydb_outbox import inserts, wear
 from edge.outbox import Outbox, OutboxReader
 from edge.outbox_batch import Batch
 from wire.kinds import CLASS_STATUS, CLASS_TRACK, KIND_HEALTH, KIND_TRACK
@@ -35,7 +36,7 @@ MEBI: Final = 1 << 20
 def main(argv: list[str]) -> int:
     """Print the figures; the folder is $PANTAU_BENCH_DIR, else the system's temporary one (tmpfs would flatter)."""
     with tempfile.TemporaryDirectory(prefix="outbox-", dir=os.environ.get("PANTAU_BENCH_DIR")) as folder:
-        figures = [*_append(Path(folder)), *_wear(Path(folder))]
+        figures = [*_append(Path(folder)), *_wear(Path(folder)), *inserts(Path(folder), _bodies())]
     show("outbox", figures, as_json="--json" in argv, conditions=f"rows of {BODY_BYTES} B, synchronous=FULL")
     return 0
 
@@ -124,7 +125,8 @@ def _wear(folder: Path) -> list[Figure]:
         reader.close()
         outbox.close()
         day_mb = (written_bytes() - began_bytes) / 1e6
-    return [Figure("written to the card a day", day_mb, "MB", "<= 60", how)]
+        compared = wear(place, written_bytes, _bodies())
+    return [Figure("written to the card a day", day_mb, "MB", "<= 60", how), compared]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Final
 
 CONNACK: Final = 0x20
 PUBLISH: Final = 0x30
+PUBACK: Final = 0x40
 KEEPALIVE_S: Final = 600
 
 
@@ -50,6 +51,7 @@ class Client:
         client_id: str,
         on_publish: Callable[[str, bytes], None],
     ) -> None:
+        self.acked = 0  # QoS 1 publishes that the broker has answered
         self._on_publish = on_publish
         self._received = bytearray()
         self._to_send = bytearray()
@@ -109,6 +111,7 @@ class Client:
                 (length,) = struct.unpack_from(">H", self._received, start)
                 topic = self._received[start + 2 : start + 2 + length].decode()
                 self._on_publish(topic, bytes(self._received[start + 2 + length : end]))
+            self.acked += self._received[0] == PUBACK
             del self._received[:end]
 
 
