@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import time
+import traceback
 from typing import Final
+
+from bench.report import failed, progress
 
 BENCHES: Final = {
     "codec": "bytes a fix of the track encoding, over real drives",
@@ -36,10 +40,21 @@ def main(argv: list[str]) -> int:
         print(f"\nno such bench: {', '.join(unknown)}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that networks and processes are cleared away then, too
-    worst = 0
-    for name in names or BENCHES:
-        worst = max(worst, importlib.import_module(f"bench.{name}").main(flags))
-    return worst
+    return max(_run(name, flags) for name in names or BENCHES)
+
+
+def _run(name: str, flags: list[str]) -> int:
+    """Run one bench; what it dies of is said in its place, and costs the others nothing."""
+    begun_s = time.monotonic()
+    progress(name)
+    try:
+        code: int = importlib.import_module(f"bench.{name}").main(flags)
+    except Exception as error:  # noqa: BLE001 - whatever it was: the traceback goes to stderr, its name onto the page
+        traceback.print_exc()
+        failed(name, f"{type(error).__name__}: {error}", as_json="--json" in flags)
+        code = 1
+    progress(f"{name}: {time.monotonic() - begun_s:.0f} s")
+    return code
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ def page(benches: Iterable[dict[str, Any]]) -> str:
     parts = [HEAD.format(machine=f"{machine}, Python {platform.python_version()}")]
     for bench in benches:
         name = bench["bench"]
-        parts.append(f"\n## {name}: {BENCHES[name]}\n\n{bench['conditions'] or ''}\n\n")
-        parts.append("| figure | value | unit | reach | |\n|---|---|---|---|---|\n")
+        parts.append(f"\n## {name}: {BENCHES[name]}\n\n{bench['conditions'] or ''}\n")
+        if bench["figures"]:
+            parts.append("\n| figure | value | unit | reach | |\n|---|---|---|---|---|\n")
         parts += [_row(figure) for figure in bench["figures"]]
     return "".join(parts)
 

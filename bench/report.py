@@ -56,6 +56,14 @@ def skipped(bench: str, why: str, *, as_json: bool) -> int:
     return 0
 
 
+def failed(bench: str, why: str, *, as_json: bool) -> None:
+    """Say in a bench's place what it died of."""
+    if as_json:
+        print(json.dumps({"bench": bench, "conditions": f"failed: {why}", "figures": []}), flush=True)
+    else:
+        print(f"{bench}: failed: {why}", flush=True)
+
+
 def progress(what: str) -> None:
     """Say on stderr how far it is: standard output is for figures."""
     print(f"... {what}", file=sys.stderr, flush=True)
