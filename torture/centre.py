@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from broker.config import load_centre
+from broker.presence import read_presence
 from broker.store import LogEntry, open_store
 from torture.ear import Ear
 from torture.scene import WITNESS, Scene
@@ -52,6 +54,12 @@ def grows(scene: Scene, claim: str) -> None:
         return bool(said & scene.stored(scene.box))
 
     scene.until(heard, LIVE_WITHIN_S, claim)
+
+
+def counted(scene: Scene, what: str) -> int:
+    """What this life of the bridge has counted, as it last said in its presence file."""
+    _, counters = read_presence(load_centre(scene.city.centre_config).presence_path)
+    return counters.get(what, 0)
 
 
 def last_log_id(scene: Scene) -> int:

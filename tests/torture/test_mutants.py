@@ -21,7 +21,7 @@ import pytest
 
 SOURCE: Final = Path(__file__).parents[2]
 ROOMS: Final = ("wire", "settings", "edge", "broker", "provisioning", "stage", "torture", "pantau")
-AT_ONCE: Final = 4  # cities; a scenario mostly waits
+AT_ONCE: Final = 5  # cities; a scenario mostly waits
 SEED: Final = 20261123
 WITHIN_S: Final = 600
 
@@ -55,8 +55,8 @@ MUTANTS: Final = (
         file="edge/uplink.py",
         find="""            if link.publish(lane(self._unit), payload):
 """,
-        put="""            self._outbox.receipted(Ranges((row.id, row.id) for row in out.packed.rows))
-            if link.publish(lane(self._unit), payload):
+        put="""            if link.publish(lane(self._unit), payload):
+                self._outbox.receipted(Ranges((row.id, row.id) for row in out.packed.rows))
 """,
         ran="edge.gps_unit",
         scenario="store-killed-while-hung",
@@ -90,7 +90,7 @@ MUTANTS: Final = (
         find="        if digest in known:\n",
         put="        if False:\n",
         ran="broker",
-        scenario="link-flapping",
+        scenario="store-receipts-lost",
         caught="nothing is stored twice",
     ),
     Mutant(
@@ -114,16 +114,34 @@ MUTANTS: Final = (
     Mutant(
         name="publish instead of cursor: it moves without the broker's proof",
         file="broker/publisher.py",
-        find="""            self._asked = self._position
-        self._asked_s = now_s
+        find="""            self._connection.barrier(self._position)
 """,
-        put="""            self._asked = self._cursor = self._position
+        put="""            self._connection.barrier(self._position)
             self._store.set_cursor(CURSOR_NAME, self._position)
-        self._asked_s = now_s
 """,
         ran="broker",
         scenario="centre-frozen-broker",
         caught="without a gap",
+    ),
+    Mutant(
+        name="interval number not committed",
+        file="edge/gps_unit/record.py",
+        find="cls=CLASS_TRACK, interval=self._interval.number)",
+        put="cls=CLASS_TRACK)",
+        ran="edge.gps_unit",
+        scenario="history-leftover",
+        caught="nothing is stored twice",
+    ),
+    Mutant(
+        name="floor raised by GNSS",
+        file="edge/clock.py",
+        find="        return self._heard(utc_ms, at_ms, SOURCE_GNSS)\n",
+        put="""        self.heard_receipt(utc_ms)
+        return self._heard(utc_ms, at_ms, SOURCE_GNSS)
+""",
+        ran="edge.gps_unit",
+        scenario="clock-spoofed-2046",
+        caught="it is back as soon as the sky is honest",
     ),
 )
 CONTROL: Final = sorted({mutant.scenario for mutant in MUTANTS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from typing import Final
 
 from broker.acl import BRIDGE_NAME
@@ -16,6 +17,7 @@ from torture.centre import LIVE_WITHIN_S, grows, resting, retained
 from torture.consumer import pantau
 from torture.scenario import scenario
 from torture.scene import Scene
+from torture.store_faults import locked
 from wire.topics import bridge_state, desired
 
 YIELDS_WITHIN_S: Final = 15.0
@@ -80,8 +82,12 @@ def frozen_broker(scene: Scene) -> None:
     """What the publisher had sent and the broker never took is published again, so the topics stay without a gap."""
     while scene.going():
         scene.play(2.0)
-        with scene.frozen("mosquitto"):
-            scene.settle(1.5)  # the bridge has stored; the publisher has written into a socket that nobody reads
+        with locked(scene.store_path):
+            scene.settle(2.0)  # parcels gather in the bridge
+            frozen = ExitStack()
+            frozen.enter_context(scene.frozen("mosquitto"))
+        with frozen:
+            scene.settle(2.0)  # the bridge stores them; the publisher writes them into a socket that nobody reads
             scene.hold("publisher")
             scene.hold("mosquitto")
         scene.start("mosquitto")

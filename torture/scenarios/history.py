@@ -22,28 +22,28 @@ def emptied(scene: Scene) -> None:
     scene.settle(2.0)
 
 
-@scenario(Setup(conflicts=True, least_s=16.0))
+@scenario(Setup(conflicts=True, least_s=5.0))
 def restored(scene: Scene) -> None:
     """An outbox put back to yesterday's copy, on whose keys the box goes on, loses nothing of either history."""
     box, home = scene.box, scene.city.outbox_path(scene.box.name).parent
     files = scene.luck.choice([OUTBOX, WHOLE_CARD])
-    scene.play(2.0)
+    scene.settle(2.0)
     scene.stop("bridge")
-    scene.play(1.5)
+    scene.settle(1.5)
     scene.stop(box.name)  # some of it is stored, some waits
     copied(home, home / "yesterday", files)
     before = outbox_ids(home / "outbox.db")
 
     scene.start("bridge")
     scene.start(box.name)
-    scene.play(3.0)
+    scene.settle(3.0)
     killed_empty(scene)  # what waits on a card is lost with the card
     scene.hold("bridge")  # or its first receipt would say how far the other history had come
     copied(home / "yesterday", home, files)
     scene.fault(f"put back {' '.join(files)}")
     box.receiver.thaw()
     scene.start(box.name)
-    scene.play(6.0)  # longer than the history it does not know of: keys that are taken, and keys beyond
+    scene.settle(6.0)  # longer than the history it does not know of: keys that are taken, and keys beyond
     scene.start("bridge")
     scene.until(lambda: scene.conflicts() > 0, TOLD_APART_WITHIN_S, "the store tells the two histories apart")
     scene.until(
@@ -57,7 +57,7 @@ def leftover(scene: Scene) -> None:
     while scene.going():
         scene.die_at(scene.box.name, "cut:begun", scene.luck.randint(2, 3))  # committed, and still in its file
         scene.start(scene.box.name)
-        scene.play(1.0)
+        scene.settle(3.0)
 
 
 def killed_empty(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from broker.fixes import fixes_of
 from broker.store import LogEntry
-from torture.centre import LIVE_WITHIN_S, Key, by_seq, grows, last_log_id, missing, resting, undisturbed
+from torture.centre import LIVE_WITHIN_S, Key, by_seq, counted, grows, last_log_id, missing, resting, undisturbed
 from torture.image import copied
 from torture.scenario import Setup, scenario
 from torture.scene import Scene
@@ -16,6 +16,7 @@ BEAT_S: Final = 2.0  # a commit waits so long
 BREATH_S: Final = 0.5  # SQLite's busy handler looks again every 0.1 s: one commit gets in between two beats
 SLOW_TO_SAY_S: Final = 13.0  # SQLite's busy timeout (10 s), and one try more
 SAYS_WITHIN_S: Final = 15.0
+AGAIN_WITHIN_S: Final = 20.0  # a start, a session, a number
 LEDGER_WITHIN_S: Final = 15.0
 
 
@@ -64,6 +65,18 @@ def killed_while_hung(scene: Scene) -> None:
             scene.hold("bridge")
         scene.start("bridge")
         scene.play(2.0)
+
+
+@scenario()
+def receipts_lost(scene: Scene) -> None:
+    """What was committed, and whose receipts died with the bridge, is sent again and stored once."""
+    while scene.going():
+        grows(scene, "rows are stored")
+        scene.settle(2.0)  # their receipts are gathered
+        scene.kill("bridge")
+        grows(scene, "the bridge is back")
+        scene.kill(scene.box.name)  # it no longer waits for those receipts
+        scene.until(lambda: counted(scene, "duplicate"), AGAIN_WITHIN_S, "the bridge gets them again")
 
 
 @scenario(Setup(boxes=2))
