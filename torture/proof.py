@@ -1,4 +1,4 @@
-"""docs/proof.md from a run: `pantau torture --json > run.json; python -m torture.proof run.json > docs/proof.md`."""
+"""docs/proof.md from a run: `pantau torture --json > run.json; python -m torture.proof run.json soak.json`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
+
+from torture.soak_report import section
+
+SOAK_PICTURE: Final = "soak.svg"  # beside the page
 
 Run = dict[str, Any]
 Row = dict[str, Any]
@@ -36,11 +40,18 @@ of the fault until all that had been put in before it was stored; *bytes up*: TC
 """
 
 NOT_PROVEN: Final = """
+## How power is cut
+
+Under the box is a file system of our own ([edge/sim/card.py](../edge/sim/card.py), FUSE). Programs see every write at
+once; durable is only what was fsynced, and a directory's names only once the directory was. At a cut nothing is
+answered any more, the box's processes are killed with SIGKILL, and of everything not synced a seeded random subset of
+512-byte sectors survives, in any order, the last write torn inside a sector, and any subset of renames, creations and
+deletions, each whole. What stands for tmpfs is gone.
+
 ## What is not proven
 
-* No real SD card: the simulated one ({card}) loses what was not synced and tears pages, as SQLite's own crash tests
-  do. Real cards can also lose what was synced long ago, when the power goes while they move blocks; nothing on the
-  box can prevent that, the salvage names what it cost.
+* No real SD card: real ones can lose what was synced long ago when power fails while an erase block is rewritten, and
+  some report a flush that they have not done. Nothing on the box can prevent that; the salvage names what it cost.
 * No real modem and no real radio: links are TCP proxies and network namespaces. No real GNSS receiver: ports are
   ptys, and what is said on them is ours or a recorded log. No GPIO.
 * Kills come at commit points that the code names and at random; not at every machine instruction.
@@ -55,8 +66,7 @@ def page(run: Run, sections: Iterable[str] = ()) -> str:
         command=run["command"], seed=run["seed"], machine=run["machine"], total=_total(rows, run["took_s"])
     )
     groups = [_group(name, list(found)) for name, found in groupby(rows, key=lambda row: row["scenario"].split("-")[0])]
-    card = "a FUSE file system, [edge/sim/card.py](../edge/sim/card.py)"
-    return "".join([head, *groups, *sections, NOT_PROVEN.format(card=card)])
+    return "".join([head, *groups, *sections, NOT_PROVEN])
 
 
 def _total(rows: Sequence[Row], took_s: float) -> str:
@@ -103,10 +113,11 @@ def _row(row: Row) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Write the page on standard output; exit 2 when called wrongly."""
-    if len(argv) != 1:
-        sys.stderr.write("usage: python -m torture.proof RUN.json > docs/proof.md\n")
+    if len(argv) not in (1, 2):
+        sys.stderr.write("usage: python -m torture.proof RUN.json [SOAK.json] > docs/proof.md\n")
         return 2
-    sys.stdout.write(page(json.loads(Path(argv[0]).read_text("utf-8"))))
+    run, *soaks = (json.loads(Path(name).read_text("utf-8")) for name in argv)
+    sys.stdout.write(page(run, [section(soak, SOAK_PICTURE) for soak in soaks]))
     return 0
 
 
