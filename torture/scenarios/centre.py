@@ -67,7 +67,7 @@ def succeeded(scene: Scene) -> None:
     with scene.frozen("bridge"):
         scene.settle(1.0)
         successor.start()
-        scene.until(lambda: not successor.running, 10.0, "it does not commit beside the frozen one")
+        scene.until(lambda: not successor.running, 20.0, "it does not commit beside the frozen one")
         scene.hold("bridge")
     successor.start()  # as systemd does
     grows(scene, "boxes are heard again")

@@ -46,9 +46,10 @@ def full(scene: Scene) -> None:
 @scenario(NAMED)
 def full_without_a_link(scene: Scene) -> None:
     """A card that is full during an outage gives up no record that it does not name."""
-    scene.box.link.cut()
     card = card_of(scene)
     scene.play(3.0)
+    scene.box.link.cut()
+    scene.play(1.0)
     card.fill()
     scene.fault("card full")
     scene.play(6.0)
@@ -74,8 +75,9 @@ def writes_fail(scene: Scene) -> None:
 @scenario(NAMED)
 def corrupt_page(scene: Scene) -> None:
     """Pages of the outbox that rot during an outage cost the rows that stood on them, each named as corrupt."""
+    scene.play(2.0)
     scene.box.link.cut()
-    scene.play(6.0)
+    scene.play(5.0)
     card = card_of(scene)
     for page in (3, 5):
         card.corrupt_page(DATABASE, page, scene.luck)
@@ -88,8 +90,9 @@ def corrupt_page(scene: Scene) -> None:
 @scenario(NAMED)
 def truncated_log(scene: Scene) -> None:
     """A write-ahead log that loses its end under the running box: what it held is held elsewhere, or named."""
+    scene.play(2.0)
     scene.box.link.cut()
-    scene.play(6.0)
+    scene.play(5.0)
     path = scene.city.outbox_path(scene.box.name).with_name(LOG)
     card_of(scene).truncate(LOG, path.stat().st_size // 2)
     scene.fault("truncated log")
@@ -100,8 +103,9 @@ def truncated_log(scene: Scene) -> None:
 @scenario(CARD)
 def deleted_while_open(scene: Scene) -> None:
     """An outbox file that somebody deletes while it is open is written to its name again, with all that was in it."""
+    scene.play(2.0)
     scene.box.link.cut()
-    scene.play(5.0)
+    scene.play(4.0)
     for name in (DATABASE, LOG):
         card_of(scene).delete(name)
     scene.fault("deleted")

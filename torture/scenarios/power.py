@@ -17,6 +17,7 @@ def cut(scene: Scene) -> None:
 @scenario(Setup(card=True, least_s=14.0))
 def cut_without_a_link(scene: Scene) -> None:
     """Power cuts in an outage: what waits on the card is all there when the link is back."""
+    scene.play(2.0)
     scene.box.link.cut()
     while scene.going():
         scene.play(scene.luck.uniform(4.0, 7.0))
