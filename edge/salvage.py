@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +91,8 @@ class Remains:
 
     def _copies(self) -> Iterator[bytes]:
         """Live pages first, then copies that a later one replaced: those may hold rows the newer copy has lost."""
-        for number in range(1, max(self._pages, max(self._newest, default=0)) + 1):
+        # A worn page number in the log may lie 16 GB beyond the file's end: what is between is not looked at.
+        for number in chain(range(1, self._pages + 1), sorted(n for n in self._newest if n > self._pages)):
             yield self._page(number)
         for number, offset in self._frames:
             if self._newest[number] != offset:

@@ -114,7 +114,8 @@ def _keep(outcome: Outcome, ran: Ran, scratch: Path, folder: Path) -> bool:
         return True
     # Too slow, too large, or not to be repeated by itself: kept as it came, with libFuzzer's own words.
     place = folder / _name(ran.crash.read_bytes())
-    what = f"{ran.crash.name.partition('-')[0]}, not repeated alone" if wanted is None else f"again: {wanted}"
+    kind = ran.crash.name.partition("-")[0]  # timeout, oom, or a crash that the input alone does not repeat
+    what = kind if wanted is None else f"again: {wanted}"
     shutil.copyfile(ran.crash, place)
     place.with_name(f"{place.name}.txt").write_text(f"{what}\n\n{ran.words[-4000:]}", "utf-8")
     outcome.findings[what] = place
