@@ -43,7 +43,6 @@ def minimised(data: bytes, same: Callable[[bytes], bool], within_s: float = WITH
 
 def main(argv: list[str]) -> int:
     """Print the finding's signature as JSON, null when the input alone does not fail (then nothing is written)."""
-    logging.disable()
     name, file, out = argv
     hold, data = target(name).hold, Path(file).read_bytes()
     error = fails_with(hold, data)
@@ -65,4 +64,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable()  # of the whole process: damage is said loudly, hundreds of times here
     sys.exit(main(sys.argv[1:]))
