@@ -25,6 +25,9 @@ LOOK_EVERY_S: Final = 0.02
 # Opening a serial port throws away what came before: the epoch after it is the first due one. That is done when the
 # process first sleeps, waiting for a byte; on a busy machine it may come long after the open itself.
 OPEN_MARGIN_S: Final = 0.05
+# A process that waits for a simulated card sleeps, too, so there its first sleep says nothing: the port is opened, the
+# documents are read, what came before is thrown away. On a busy machine the card answers in tenths of a second.
+CARD_MARGIN_S: Final = 1.5
 
 
 class Box:
@@ -149,7 +152,7 @@ class Doorkeeper(threading.Thread):
             spans[-1] = (spans[-1][0], now_s - 2 * LOOK_EVERY_S)
             del self._held[box.name]
         if now is not None:
-            spans.append((now_s + OPEN_MARGIN_S, None))
+            spans.append((now_s + (OPEN_MARGIN_S if box.card is None else CARD_MARGIN_S), None))
             self._held[box.name] = now
 
 
