@@ -39,7 +39,7 @@ from torture.scenario import EVERY_EPOCH, Setup, Unready, merged
 from wire.kinds import KIND_EVENT, KIND_HEALTH
 
 WATCH_EVERY_S: Final = 0.05
-APPEND_WITHIN_S: Final = 3.0  # a card of FUSE on a busy machine
+APPEND_WITHIN_S: Final = 1.5  # a card of FUSE on a busy machine
 LISTENING_WITHIN_S: Final = 20.0
 DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
 WITNESS: Final = "city-witness"  # a second reader of all agencies, for what a scenario wants to see
