@@ -156,10 +156,19 @@ def connect(path: str, *, writer: bool, migrations: Sequence[str] = MIGRATIONS) 
     return db
 
 
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
 def _prepare(db: sqlite3.Connection, path: str, writer: bool, migrations: Sequence[str]) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(migrations) or (not version and db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
-        raise StoreVersion(f"{path}: no store, or of a newer version ({version}) than this pantau's {len(migrations)}")
+    version = _version(db)
+    if not version and db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        version = _version(db)  # the bridge may have made it all between the two looks
+        if not version:
+            raise StoreVersion(f"{path}: no store")
+    if version > len(migrations):
+        raise StoreVersion(f"{path}: of a newer version ({version}) than this pantau's {len(migrations)}")
     if version < len(migrations) and not writer:
         raise StoreUnavailable(f"{path}: version {version}, wait until the bridge has made it {len(migrations)}")
     if not version:

@@ -258,7 +258,7 @@ def test_rows_are_told_by_lane_and_by_what_became_of_them(bridge: Bridge, unit: 
     assert found.value("pantau_bridge_commit_seconds_count") == found.value("pantau_bridge_commit_rows_count")
     assert found.value("pantau_bridge_connected", link="reader") == 1
     assert found.value("pantau_bridge_connected", link="receipts") == 1
-    eventually(lambda: bridge.scrape().value("pantau_bridge_receipts_total", outcome="sent") >= 2)
+    eventually(lambda: bridge.scrape().value("pantau_bridge_receipts_total", outcome="sent") >= 1)
 
 
 def test_a_store_that_hangs_shows_in_the_next_scrape_and_what_is_dropped_meanwhile_is_counted(
