@@ -17,7 +17,7 @@ from typing import Final
 
 from fuzz.seeding import CORPUS
 from fuzz.session import Order, Ran, Workers, environment, run
-from fuzz.signature import REPOSITORY
+from fuzz.signature import REPOSITORY, anywhere
 from fuzz.targets import target
 
 FOUND: Final = REPOSITORY / "fuzz" / "found"
@@ -117,7 +117,7 @@ def _keep(outcome: Outcome, ran: Ran, scratch: Path, folder: Path) -> bool:
     kind = ran.crash.name.partition("-")[0]  # timeout, oom, or a crash that the input alone does not repeat
     what = kind if wanted is None else f"again: {wanted}"
     shutil.copyfile(ran.crash, place)
-    place.with_name(f"{place.name}.txt").write_text(f"{what}\n\n{ran.words[-4000:]}", "utf-8")
+    place.with_name(f"{place.name}.txt").write_text(f"{what}\n\n{anywhere(ran.words[-4000:])}", "utf-8")
     outcome.findings[what] = place
     return False
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Where Python and its packages are installed; what stands behind it is the same on every machine.
+_INSTALLED = re.compile(r'/[^"\s]*/lib/python3\.\d+/(?:site-packages/)?')
 
 
 def signature(error: BaseException) -> str:
@@ -24,5 +27,9 @@ def place(error: BaseException) -> str:
 
 def told(error: BaseException) -> str:
     """The traceback with paths of this repository, and none of the machine it was found on."""
-    text = "".join(traceback.format_exception(error))
-    return text.replace(f"{REPOSITORY}/", "")
+    return anywhere("".join(traceback.format_exception(error)))
+
+
+def anywhere(text: str) -> str:
+    """A traceback's text without the folders of this machine."""
+    return _INSTALLED.sub("", text.replace(f"{REPOSITORY}/", ""))

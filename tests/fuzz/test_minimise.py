@@ -35,6 +35,10 @@ def test_what_is_told_names_no_folder_of_this_machine() -> None:
     assert error is not None
     assert 'File "tests/fuzz/test_minimise.py"' in told(error)
     assert str(Path(__file__).parent) not in told(error)
+    library = fails_with(json.loads, b"[")  # its innermost lines are Python's own
+    assert library is not None
+    assert 'File "json/decoder.py"' in told(library)
+    assert Path(json.__file__).parents[1].as_posix() not in told(library)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
