@@ -21,7 +21,7 @@ from provisioning.values import RegistryError
 ROOT_LASTS: Final = dt.timedelta(days=365 * 20)  # boxes in the field trust it; replacing it means visiting them
 ISSUING_LASTS: Final = dt.timedelta(days=365 * 5)
 # A box renews at two thirds, so four months without a word are no trouble; one parked for longer comes back expired,
-# which the server allows for a bounded time (rules.LATE).
+# which the server allows for a bounded time (enrolment.LATE).
 LASTS: Final = dt.timedelta(days=365)
 CRL_LASTS: Final = dt.timedelta(days=30)  # Mosquitto refuses everybody once its list is out of date: renewed daily
 

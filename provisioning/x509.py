@@ -137,11 +137,6 @@ def load_key(text: bytes, where: str) -> Key:
     return key
 
 
-def fingerprint(found: x509.Certificate) -> str:
-    """SHA-256 of the certificate, hexadecimal."""
-    return found.fingerprint(hashes.SHA256()).hex()
-
-
 def key_fingerprint(key: PublicKey) -> str:
     """SHA-256 of the public key (SubjectPublicKeyInfo), hexadecimal: the same through every renewal with that key."""
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
