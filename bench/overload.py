@@ -33,11 +33,11 @@ from wire.topics import receipt
 UNITS: Final = 24
 TIMES: Final = (4, 10)
 ROW_US: Final = 400.0  # about 2,000 rows/s: a full parcel is a tenth of a second, as on a full city's bridge
-BACKLOG_FIXES: Final = 40_000
+BACKLOG_FIXES: Final = 80_000  # a unit; more than the bridge stores while it is watched
 ROW_BYTES: Final = 70  # lossless rows of ten, packed: bench codec
 CAPACITY_PARCELS: Final = 130
 AHEAD: Final = 20  # parcels: 1.5 s of work, within the lane's bound
-WARM_UP_S: Final = 10.0
+WARM_UP_S: Final = 30.0  # all processes start on few cores, and the bridge learns by that what a row costs
 MEASURED_S: Final = 30.0
 AWAY_S: Final = 2.0
 DEADLINE_S: Final = 90.0
