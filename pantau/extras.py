@@ -6,6 +6,7 @@ EXTRA_OF = {
     "google": "broker",
     "orjson": "broker",
     "paho": "gps-unit",
+    "polib": "provisioning",
     "prometheus_client": "broker",
     "pynmea2": "gps-unit",
     "rich": "cli",

@@ -16,6 +16,7 @@ from provisioning.config import EnrolmentConfig, load_enrolment
 from provisioning.enrol import Enroller
 from provisioning.est_client import EstClient, NotIssued, Server
 from provisioning.identity import Identities
+from provisioning.words import _
 
 ConfigPath = Annotated[Path, Option("--config", help="The box's enrolment.toml.")]
 FILE = Path("/etc/pantau/enrolment.toml")
@@ -40,7 +41,8 @@ def enrol(
         given = input("code: ")
     issued = _carefully(lambda: _enroller(found).enrol(given, again=again))
     found.enrolment.code_path.unlink(missing_ok=True)  # used: worth nothing to a thief any more
-    print(f"{found.unit.id} is enrolled until {issued.not_valid_after_utc:%Y-%m-%d}")
+    day = f"{issued.not_valid_after_utc:%Y-%m-%d}"
+    print(_("{unit} is enrolled until {day}").format(unit=found.unit.id, day=day))
 
 
 def renew(
@@ -51,7 +53,10 @@ def renew(
     found = load_enrolment(config)
     now = dt.datetime.now(dt.UTC)
     issued = _carefully(lambda: _enroller(found).renew(now=now, whatever=whatever))
-    print("not yet due" if issued is None else f"renewed until {issued.not_valid_after_utc:%Y-%m-%d}")
+    if issued is None:
+        print(_("not yet due"))
+    else:
+        print(_("renewed until {day}").format(day=f"{issued.not_valid_after_utc:%Y-%m-%d}"))
 
 
 def _enroller(config: EnrolmentConfig) -> Enroller:

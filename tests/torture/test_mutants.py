@@ -35,7 +35,7 @@ with open({path!r}, "a") as _imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One fault: `find` in `file` becomes `put`; `scenario` must break with a claim that contains `caught`.
+    """One fault: `find` in `file` becomes `put`; `scenario` must break with a claim that contains one of `caught`.
 
     `ran`: a word of the command line of the process in which it must have run.
     """
@@ -46,8 +46,11 @@ class Mutant:
     put: str
     ran: str
     scenario: str
-    caught: str
+    caught: tuple[str, ...]
 
+
+# A row that was given up before it was stored: it may hold a due epoch, or the box's health.
+LOST: Final = ("every due epoch is stored", "the ledger judged records, and none is missing")
 
 MUTANTS: Final = (
     Mutant(
@@ -60,7 +63,7 @@ MUTANTS: Final = (
 """,
         ran="edge.gps_unit",
         scenario="store-killed-while-hung",
-        caught="every due epoch is stored",
+        caught=LOST,
     ),
     Mutant(
         name="receipt before commit",
@@ -72,7 +75,7 @@ MUTANTS: Final = (
 """,
         ran="broker",
         scenario="store-killed-while-hung",
-        caught="every due epoch is stored",
+        caught=LOST,
     ),
     # Without AUTOINCREMENT the next rowid is the highest one that is still there, plus one.
     Mutant(
@@ -82,7 +85,7 @@ MUTANTS: Final = (
         put="last_id=held.highest()",
         ran="edge.gps_unit",
         scenario="history-emptied",
-        caught="no seq was used for two records",
+        caught=("no seq was used for two records",),
     ),
     Mutant(
         name="dedup off",
@@ -91,7 +94,7 @@ MUTANTS: Final = (
         put="        if False:\n",
         ran="broker",
         scenario="store-receipts-lost",
-        caught="nothing is stored twice",
+        caught=("nothing is stored twice",),
     ),
     Mutant(
         name="hash not compared",
@@ -100,7 +103,7 @@ MUTANTS: Final = (
         put="        if known:\n            return _OUTCOMES[_DUPLICATE if True else",
         ran="broker",
         scenario="history-restored",
-        caught="every due epoch is stored",
+        caught=LOST,
     ),
     Mutant(
         name="publish instead of cursor: none is kept",
@@ -109,7 +112,7 @@ MUTANTS: Final = (
         put="self._cursor = self._resumed = store.last_log_id()",
         ran="broker",
         scenario="centre-frozen-broker",
-        caught="without a gap",
+        caught=("without a gap",),
     ),
     Mutant(
         name="publish instead of cursor: it moves without the broker's proof",
@@ -121,7 +124,7 @@ MUTANTS: Final = (
 """,
         ran="broker",
         scenario="centre-frozen-broker",
-        caught="without a gap",
+        caught=("without a gap",),
     ),
     Mutant(
         name="interval number not committed",
@@ -130,7 +133,7 @@ MUTANTS: Final = (
         put="cls=CLASS_TRACK)",
         ran="edge.gps_unit",
         scenario="history-leftover",
-        caught="nothing is stored twice",
+        caught=("nothing is stored twice",),
     ),
     Mutant(
         name="floor raised by GNSS",
@@ -141,7 +144,7 @@ MUTANTS: Final = (
 """,
         ran="edge.gps_unit",
         scenario="clock-spoofed-2046",
-        caught="it is back as soon as the sky is honest",
+        caught=("it is back as soon as the sky is honest",),
     ),
 )
 CONTROL: Final = sorted({mutant.scenario for mutant in MUTANTS})
@@ -210,7 +213,8 @@ def test_a_fault_in_the_code_is_caught(mutant: Mutant, runs: dict[str, tuple[Pat
     imported_by = (home / "imported").read_text("utf-8").splitlines()
     assert any(mutant.ran in command.split() for command in imported_by), "the mutant did not run"
     assert code == 1
-    assert any(mutant.caught in what for what in broken(report)), (broken(report), report["error"])
+    seen = broken(report)
+    assert any(caught in what for caught in mutant.caught for what in seen), (seen, report["error"])
 
 
 def broken(report: dict[str, Any]) -> list[str]:

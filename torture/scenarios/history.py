@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from torture.centre import grows
 from torture.image import OUTBOX, WHOLE_CARD, copied, outbox_ids
 from torture.scenario import Setup, scenario
 from torture.scene import Scene
 
 TOLD_APART_WITHIN_S: Final = 30.0
+APPENDS_WITHIN_S: Final = 20.0  # a start, and a row each second
 
 
 @scenario()
@@ -36,14 +38,16 @@ def restored(scene: Scene) -> None:
 
     scene.start("bridge")
     scene.start(box.name)
-    scene.settle(3.0)
+    grows(scene, "it goes on")
     killed_empty(scene)  # what waits on a card is lost with the card
+    unknown_to_it = scene.newest_row(box)
     scene.hold("bridge")  # or its first receipt would say how far the other history had come
     copied(home / "yesterday", home, files)
     scene.fault(f"put back {' '.join(files)}")
     box.receiver.thaw()
     scene.start(box.name)
-    scene.settle(6.0)  # longer than the history it does not know of: keys that are taken, and keys beyond
+    beyond = scene.until(lambda: scene.newest_row(box) > unknown_to_it + 1, APPENDS_WITHIN_S)
+    scene.claim("it appends under keys that are taken, and beyond", beyond, scene.newest_row(box))
     scene.start("bridge")
     scene.until(lambda: scene.conflicts() > 0, TOLD_APART_WITHIN_S, "the store tells the two histories apart")
     scene.until(
