@@ -11,7 +11,8 @@ from broker.config import load_centre
 from broker.presence import read_presence
 from broker.store import LogEntry, open_store
 from torture.ear import Ear
-from torture.scene import WITNESS, Scene
+from torture.scene import Scene
+from torture.scenery import WITNESS
 from wire.topics import bridge_state, desired
 
 LIVE_WITHIN_S: Final = 10.0  # a link again (within 1 s), a row each second, a commit
@@ -57,9 +58,9 @@ def grows(scene: Scene, claim: str) -> None:
 
 
 def counted(scene: Scene, what: str) -> int:
-    """What this life of the bridge has counted, as it last said in its presence file."""
+    """What this life of the bridge has counted under names that begin so, as it last said in its presence file."""
     _, counters = read_presence(load_centre(scene.city.centre_config).presence_path)
-    return counters.get(what, 0)
+    return sum(count for name, count in counters.items() if name.startswith(what))
 
 
 def last_log_id(scene: Scene) -> int:

@@ -11,7 +11,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,30 +19,20 @@ from broker.clean import read_body
 from broker.fixes import fixes_of
 from broker.store import LogEntry, StoreUnavailable, open_store
 from edge.outbox_reader import OutboxReader
-from edge.sim.card import SimulatedCard, why_not
-from edge.sim.link import SimulatedLink
-from edge.sim.nmea import Epoch as Said
-from edge.sim.receiver import recorded
-from stage.city import City, UnitPlan, free_port
-from stage.namespace import CENTRE_ADDRESS, Link, NamespaceRefused
-from stage.namespace import link as network_link
 from stage.process import Child
 from torture.account import Key, Opened, due
-from torture.boot import Boot
 from torture.box import Box, Doorkeeper
 from torture.consumer import Consumer, KnownBy, by_place, by_time
-from torture.drive import marked
-from torture.os_clock import OsClock
 from torture.points import died_there, start_to_die
 from torture.report import Claim
 from torture.scenario import EVERY_EPOCH, Setup, Unready, merged
+from torture.scenery import Scenery
 from wire.kinds import KIND_EVENT, KIND_HEALTH
 
 WATCH_EVERY_S: Final = 0.05
 APPEND_WITHIN_S: Final = 1.5  # a card of FUSE on a busy machine
 LISTENING_WITHIN_S: Final = 20.0
 DIE_WITHIN_S: Final = 60.0  # a start, a link, a number of the crowded bridge, on a busy machine
-WITNESS: Final = "city-witness"  # a second reader of all agencies, for what a scenario wants to see
 MANY_ROWS: Final = 10_000
 DELIVER_WITHIN_S: Final = 30.0
 NEW_SESSION_S: Final = 8.0  # connected again within 1 s, a receipt at once, rows deleted alone 5 s later
@@ -74,42 +64,23 @@ class Scene:
         self.lost: set[Key] = set()  # epochs that the centre had, and lost with its store; the ledger has to name them
         self.known_by: KnownBy = by_place if log is None else by_time
         self.over_s: float | None = None
-        self._log = log.read_bytes() if log is not None else None
-        self._speed = speed
         self._held: set[str] = set()
         self._until_s = float("inf")
-        self._stack = ExitStack()
         if log is not None and (setup.clock or setup.said is not None):
             raise Unready("plays a drive of its own, no log")
-        try:
-            self._make(directory)
-        except BaseException:
-            self._stack.close()
-            raise
-        self.consumer = Consumer(self.city, self.known_by)
-        self.doorkeeper = Doorkeeper(self.boxes)
-
-    def _make(self, directory: Path) -> None:
-        setup = self.setup
-        port, listen = free_port(), CENTRE_ADDRESS if setup.network else "127.0.0.1"
-        self._networks = [self._network(index) for index in range(setup.boxes)] if setup.network else []
-        links = [self._stack.enter_context(SimulatedLink("127.0.0.1", port, listen=listen)) for _ in range(setup.boxes)]
-        directory.mkdir(parents=True, exist_ok=True)
-        self._clocks = [OsClock(directory / f"clock-{index}") for index in range(setup.boxes)] if setup.clock else []
-        self._boots = [Boot(directory, index, self.luck) for index in range(setup.boxes)] if setup.boots else []
-        self.centre_clock = OsClock(directory / "clock-centre") if setup.clock else None
-        self.city = City(
+        self._scenery = Scenery(
             directory,
-            [self._plan(index, link) for index, link in enumerate(links)],
-            port=port,
-            consumers={WITNESS: ("*",)},
-            units_host=CENTRE_ADDRESS if setup.network else None,
-            environments={"bridge": self.centre_clock.environment} if self.centre_clock else None,
+            setup,
+            luck=self.luck,
+            known_by=self.known_by,
+            log=log.read_bytes() if log is not None else None,
+            speed=speed,
         )
-        self.city.prepare()
-        self.boxes = [self._box(index, link) for index, link in enumerate(links)]
-        if setup.card:
-            self._mount_cards()
+        self.city: Final = self._scenery.city
+        self.boxes: Final = self._scenery.boxes
+        self.centre_clock: Final = self._scenery.centre_clock
+        self.consumer: Final = Consumer(self.city, self.known_by)
+        self.doorkeeper: Final = Doorkeeper(self.boxes)
 
     # ---------------------------------------------------------------- what a scenario may ask
 
@@ -337,7 +308,7 @@ class Scene:
         self.doorkeeper.stop()
         self._held.update(self.children)
         self.city.stop()
-        self._stack.close()
+        self._scenery.close()
 
     def _listens(self, box: Box) -> bool:
         return bool(self.doorkeeper.opened(box))
@@ -355,50 +326,3 @@ class Scene:
             if child.name not in self._held:
                 self.ended_by_itself.append(f"{child.name} with {child.exit_code}: {child.tail(2)}")
                 child.start()
-
-    def _plan(self, index: int, link: SimulatedLink) -> UnitPlan:
-        asset = f"ambulance-{index + 1}"
-        settings = merged(merged(EVERY_EPOCH, self.setup.settings), {"broker": {"port": link.port}})
-        return UnitPlan(
-            name=f"box-{index + 1}",
-            asset=asset,
-            agency="health",
-            kind="ambulance",
-            settings=settings,
-            inside=(
-                *(self._networks[index].inside if self._networks else ()),
-                *(self._boots[index].inside if self._boots else ()),
-            ),
-            environment=self._clocks[index].environment if self._clocks else {},
-        )
-
-    def _network(self, index: int) -> Link:
-        try:
-            return self._stack.enter_context(network_link(index))
-        except NamespaceRefused as refused:
-            raise Unready(str(refused)) from refused
-
-    def _box(self, index: int, link: SimulatedLink) -> Box:
-        plan = self.city.units[index]
-        box = Box(plan.name, self._epochs(index), self.city.tty(plan.name), link, self.known_by)
-        box.child = self.children[plan.name]
-        box.network = self._networks[index] if self._networks else None
-        box.boot = self._boots[index] if self._boots else None
-        box.clock = self._clocks[index] if self._clocks else None
-        return box
-
-    def _mount_cards(self) -> None:
-        if (why := why_not()) is not None:
-            raise Unready(why)
-        for box in self.boxes:
-            home = self.city.outbox_path(box.name).parent
-            box.card = self._stack.enter_context(SimulatedCard(home, volatile=["run"]))
-
-    def _epochs(self, index: int) -> Iterator[Said]:
-        now_ms = time.time_ns() // 1_000_000  # a generator: this is when the receiver begins to talk
-        if self.setup.said is not None:
-            yield from self.setup.said(now_ms, index)
-        elif self._log is None:
-            yield from marked(now_ms, per_s=self.setup.epochs_per_s, lane=index)
-        else:
-            yield from recorded(self._log, now_ms, speed=self._speed, loop=True)

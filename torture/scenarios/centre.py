@@ -13,9 +13,10 @@ from broker.downlink import Downlink
 from settings import EXIT_CONFIG
 from stage.process import Child
 from torture import versions
-from torture.centre import LIVE_WITHIN_S, grows, resting, retained
+from torture.centre import LIVE_WITHIN_S, counted, grows, resting, retained, undisturbed
 from torture.consumer import pantau
-from torture.scenario import scenario
+from torture.poison import MALFORMED, poison
+from torture.scenario import Setup, scenario
 from torture.scene import Scene
 from torture.store_faults import locked
 from wire.topics import bridge_state, desired
@@ -25,6 +26,8 @@ CONSUMER_BACK_WITHIN_S: Final = 20.0
 RETAINED_WITHIN_S: Final = 20.0
 PARKED: Final = "parked-1"  # units with a certificate and no process
 NEWER: Final = "newer-1"
+HOSTILE: Final = "hostile-1"
+COUNTED_WITHIN_S: Final = 15.0  # the presence file is written each few seconds
 
 
 @scenario()
@@ -135,3 +138,24 @@ def older(scene: Scene) -> None:
     counts = json.loads(done.stdout)
     scene.claim("the upgraded centre reads what it knows", counts["readable"] >= versions.NEWER_READABLE, counts)
     scene.claim("and keeps what nobody knows yet", counts["undecoded"] == versions.NEWER_UNREADABLE, counts)
+
+
+@scenario(Setup(boxes=2))
+def poison_rows(scene: Scene) -> None:
+    """Parcels and rows that nobody can read cost the centre only themselves: counted, or kept as they came."""
+    scene.city.authority.ensure(HOSTILE, "unit")
+    lives = {name: len(scene.children[name].lives) for name in ("mosquitto", "bridge", "publisher")}
+    with undisturbed(scene):
+        while scene.going():
+            sent, receipted = poison(scene.city, HOSTILE, within_s=LIVE_WITHIN_S)
+            scene.fault("poison")
+            scene.claim("rows that cannot be read are kept", receipted == sent, f"{len(receipted)} of {len(sent)}")
+            grows(scene, "everybody else's are stored meanwhile")
+            scene.play(2.0)
+    scene.until(
+        lambda: counted(scene, "malformed") >= MALFORMED,
+        COUNTED_WITHIN_S,
+        "what is no parcel is counted by reason",
+    )
+    same = lives == {name: len(scene.children[name].lives) for name in lives}
+    scene.claim("no process of the centre was restarted", same)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
+from torture.box import Box
 from torture.centre import grows
 from torture.image import OUTBOX, WHOLE_CARD, copied, outbox_ids
 from torture.scenario import Setup, scenario
@@ -11,6 +13,7 @@ from torture.scene import Scene
 
 TOLD_APART_WITHIN_S: Final = 30.0
 APPENDS_WITHIN_S: Final = 20.0  # a start, and a row each second
+CLONES_WITHIN_S: Final = 120.0  # two boxes of one name take turns with the session, each with a growing pause
 
 
 @scenario()
@@ -64,9 +67,55 @@ def leftover(scene: Scene) -> None:
         scene.settle(3.0)
 
 
-def killed_empty(scene: Scene) -> None:
-    """SIGKILL of the box when all that it ever appended is stored, receipted and deleted; its receiver is silent."""
-    box = scene.box
+@scenario(Setup(boxes=2, conflicts=True))
+def cloned(scene: Scene) -> None:
+    """A card cloned into a second box, both on the road under one name, loses nothing of either."""
+    first, second = scene.boxes
+    scene.settle(2.0)
+    killed_empty(scene, second)  # its own card is thrown away
+    scene.stop("bridge")  # or a receipt would tell the clone what the first one has sent
+    scene.settle(1.5)
+    scene.stop(first.name)
+    clone(scene, first, second)
+    scene.start(first.name)
+    scene.start(second.name)
+    second.receiver.thaw()
+    scene.settle(5.0)
+    scene.start("bridge")
+    scene.until(lambda: scene.conflicts() > 0, CLONES_WITHIN_S, "the store tells the two histories apart")
+    scene.until(lambda: len({outbox_ids(outbox(scene, box))[-1] for box in scene.boxes}) == 2, CLONES_WITHIN_S)
+    while scene.going():
+        scene.play(1.0)
+    for one, other in ((first, second), (second, first)):  # they take each other's session, until one is found
+        other.link.cut()
+        scene.kill(one.name)  # it no longer waits for receipts that the other one got
+        owed = scene.owed(one)
+        scene.until(lambda: owed <= scene.stored(one), CLONES_WITHIN_S, f"{one.name} delivers")  # noqa: B023
+        other.link.mend()
+    apart = outbox_ids(outbox(scene, first))[-1] != outbox_ids(outbox(scene, second))[-1]
+    scene.claim("each goes on under an outbox_id of its own", apart)
+
+
+def clone(scene: Scene, first: Box, second: Box) -> None:
+    """The second box's card is a copy of the first one's: its name, its certificate, its outbox."""
+    home, others = outbox(scene, first).parent, outbox(scene, second).parent
+    copied(home, others, WHOLE_CARD)
+    config = scene.city.unit_config(second.name)
+    text = scene.city.unit_config(first.name).read_text("utf-8").replace(f"{home}/", f"{others}/")
+    config.write_text(text.replace(f"port = {first.link.port}", f"port = {second.link.port}"), "utf-8")
+    second.units = {first.name, second.name}
+    first.units = {first.name}
+    scene.fault("card cloned")
+
+
+def outbox(scene: Scene, box: Box) -> Path:
+    """The file of a box's outbox."""
+    return scene.city.outbox_path(box.name)
+
+
+def killed_empty(scene: Scene, box: Box | None = None) -> None:
+    """SIGKILL of a box when all that it ever appended is stored, receipted and deleted; its receiver is silent."""
+    box = box or scene.box
     scene.deliver(box)
     scene.hold(box.name)
     scene.claim("it was empty when it was killed", not scene.waiting(box), scene.waiting(box))
