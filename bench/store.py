@@ -197,7 +197,7 @@ def _breakdown(sized: Sized) -> Iterator[Figure]:
         total_s += time.thread_time() - begun_s
     intake._db = timed._db
     fixes = COMMITS * COMMIT_ROWS * ROW_FIXES
-    parts = [*timed.spent_s.items(), ("Python: decode, hash, fold", total_s - timed.sum(timed.spent_s.values()))]
+    parts = [*timed.spent_s.items(), ("Python: decode, hash, fold", total_s - sum(timed.spent_s.values()))]
     for part, spent_s in sorted(parts, key=lambda each: -each[1]):
         note = f"{100 * spent_s / total_s:.0f} % of a commit"
         yield Figure(f"{sized.name}, where it goes: {part}", 1e6 * spent_s / fixes, "µs/fix", None, note)
