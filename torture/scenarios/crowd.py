@@ -17,7 +17,9 @@ from torture.scene import Scene
 
 CITY_UNITS: Final = 3_000
 CITY_ROWS: Final = 8_640  # three days of a vehicle that is driven eight hours a day, a row each 10 s
-CITY_NEEDS_S: Final = 5_400.0  # 26 million rows at some 5,000 a second, everything on one machine of two cores
+CITY_ROWS_PER_S: Final = 4_800  # 26 million rows take 90 minutes, everything on one machine of two cores
+CITY_LEAST_S: Final = 60.0
+CITY_CONNECTED_WITHIN_S: Final = 90.0  # both ends of 3,000 handshakes are on these cores, too
 UNITS: Final = 150
 ROWS: Final = 200  # two parcels: the second one needs a number that the first one brought
 OVERLOADED_ROWS: Final = 300
@@ -37,15 +39,17 @@ FILES_BESIDE: Final = 500
 @scenario()
 def reconnects(scene: Scene) -> None:
     """A crowd that comes back at once after an outage, each with a backlog, is stored once, and live is never late."""
-    returned(scene, UNITS, ROWS, live_every_s=2.0, within_s=90.0)
+    returned(scene, UNITS, ROWS, live_every_s=2.0, within_s=90.0, connected_within_s=CONNECTED_WITHIN_S)
 
 
 @scenario()
 def city(scene: Scene) -> None:
-    """3,000 units that come back at once with three days of backlog each are stored once, and live is never late."""
-    if scene.seconds < CITY_NEEDS_S:
-        raise Unready(f"needs --minutes {CITY_NEEDS_S / 60 + 1:.0f} for itself")
-    returned(scene, CITY_UNITS, CITY_ROWS, live_every_s=10.0, within_s=scene.seconds)
+    """3,000 units come back at once, each with up to three days of backlog: stored once, and live is never late."""
+    if scene.seconds < CITY_LEAST_S:
+        raise Unready(f"needs {CITY_LEAST_S:g} s of faults: alone --minutes 2, all three days --minutes 91")
+    rows = min(CITY_ROWS, int(scene.seconds * CITY_ROWS_PER_S / CITY_UNITS))
+    within_s = 60.0 + 2 * scene.seconds
+    returned(scene, CITY_UNITS, rows, live_every_s=10.0, within_s=within_s, connected_within_s=CITY_CONNECTED_WITHIN_S)
 
 
 @scenario()
@@ -68,7 +72,9 @@ def overloaded(scene: Scene) -> None:
     scene.start("bridge")
 
 
-def returned(scene: Scene, units: int, rows: int, *, live_every_s: float, within_s: float) -> None:
+def returned(
+    scene: Scene, units: int, rows: int, *, live_every_s: float, within_s: float, connected_within_s: float
+) -> None:
     """The broker is away, all of them want to connect, and it comes back."""
     backlog = Backlog(rows)
     scene.hold("mosquitto")
@@ -77,11 +83,10 @@ def returned(scene: Scene, units: int, rows: int, *, live_every_s: float, within
         scene.start("mosquitto")
         back_s = time.monotonic()
         wanted = round(0.95 * units)
-        scene.until(lambda: len(crowd.connected_s) >= wanted, 60.0)
+        scene.until(lambda: len(crowd.connected_s) >= wanted, 60.0 + connected_within_s)
         took_s = sorted(crowd.connected_s)[wanted - 1] - back_s if len(crowd.connected_s) >= wanted else float("inf")
-        scene.claim(
-            "95 % are connected in time", took_s <= CONNECTED_WITHIN_S, f"{took_s:.1f} of {CONNECTED_WITHIN_S:.0f} s"
-        )
+        in_time = took_s <= connected_within_s
+        scene.claim("95 % are connected in time", in_time, f"{took_s:.1f} of {connected_within_s:.0f} s")
         drains(scene, crowd, backlog, within_s=within_s)
 
 
