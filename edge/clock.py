@@ -22,6 +22,8 @@ STEP_MS: Final = 1_000  # architecture section 6: a step beyond this is a fact w
 YEARS_20_MS: Final = 20 * 31_557_600_000  # a centre that claims more than this after the build is broken, not right
 # A box may honestly be a little behind the centre; the floor is there to refuse wrong dates, not slow clocks.
 FLOOR_SLACK_MS: Final = 86_400_000
+# By an OS clock that is hours off OpenSSL would refuse a certificate issued today, and the box would wait for minutes.
+OS_CLOCK_SLACK_MS: Final = 300_000
 FLOOR_PERSIST_MS: Final = 3_600_000  # an hour is fine enough for a floor, and one small write an hour
 # NTP is believed only when the receiver has said nothing for this long: two sources must not pull at one clock.
 GNSS_SILENT_MS: Final = 600_000
@@ -140,9 +142,9 @@ class Clock:
         return (min(dates), max(dates)) if dates else None
 
     def os_clock_right(self) -> bool:
-        """May a library that reads the OS clock (OpenSSL) judge dates with it: within a day of all that we know."""
+        """May a library that reads the OS clock (OpenSSL) judge dates with it: within minutes of all that we know."""
         known, os_ms = self.known_utc_ms(), self._realtime_ns() // 1_000_000
-        return known is not None and known[1] - FLOOR_SLACK_MS <= os_ms <= known[0] + FLOOR_SLACK_MS
+        return known is not None and known[1] - OS_CLOCK_SLACK_MS <= os_ms <= known[0] + OS_CLOCK_SLACK_MS
 
     # ------------------------------------------------------------------ hearing
 

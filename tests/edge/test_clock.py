@@ -183,6 +183,9 @@ def test_a_receipt_does_not_make_utc_sane_but_dates_a_certificate() -> None:
     assert not clock.os_clock_right()
     box.realtime_ms = NOW_MS
     assert clock.os_clock_right()
+    for hours_off_ms in (-7_200_000, 7_200_000):  # a certificate issued an hour ago would not hold by it
+        box.realtime_ms = NOW_MS + hours_off_ms
+        assert not clock.os_clock_right()
 
 
 def test_latency_of_the_serial_line_does_not_make_utc_jump() -> None:
