@@ -216,13 +216,14 @@ def _add(report: Report, verdict: Verdict) -> None:
 
 def _left_running(directory: Path) -> list[str]:
     """Processes whose command line names the scene's directory; the suite's own are none of them."""
-    found = []
+    found, home = [], str(directory).encode()
     for each in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = each.read_bytes().split(b"\0")
         except OSError:
             continue
         suite = b"torture" in b" ".join(words) and b"torture.dying" not in words
-        if any(str(directory).encode() in word for word in words) and not suite:
+        # Not the directory of a scenario whose name only begins with this one's.
+        if any(home + b"/" in word or word.endswith(home) for word in words) and not suite:
             found.append(f"{each.parent.name}: {b' '.join(words).decode(errors='replace')[:200]}")
     return found

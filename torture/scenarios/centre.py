@@ -93,6 +93,7 @@ def frozen_broker(scene: Scene) -> None:
             scene.settle(2.0)  # the bridge stores them; the publisher writes them into a socket that nobody reads
             scene.hold("publisher")
             scene.hold("mosquitto")
+        scene.until(lambda: not scene.consumer.connected, CONSUMER_BACK_WITHIN_S, "the consumer sees it go")
         scene.start("mosquitto")
         scene.until(lambda: scene.consumer.connected, CONSUMER_BACK_WITHIN_S, "the consumer is back")
         scene.start("publisher")
