@@ -44,7 +44,7 @@ torture: $(VENV)/.dev ## Break a running city in every way we know, and account 
 	@sh packaging/need-mosquitto.sh
 	@sh packaging/need-fuse.sh
 	@sh packaging/need-faults.sh
-	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	@exec $(BIN)/pantau torture $(SCENARIOS) --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(if $(CI),--second-chance)
 
 soak: $(VENV)/.dev ## Let a city live for HOURS=1 with restarts and outages: does anything grow, slow down or get lost (UNITS=3)
 	@sh packaging/need-mosquitto.sh

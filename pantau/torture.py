@@ -32,6 +32,9 @@ def torture(
     log: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A receiver's log to drive by")] = None,
     speed: Annotated[float, typer.Option(min=0.1, max=20, help="How many times faster the log is played")] = 5.0,
     keep: Annotated[Path | None, typer.Option(help="Keep stores, outboxes and logs in this directory")] = None,
+    second_chance: Annotated[
+        bool, typer.Option(help="What broke and lost nothing is run once more at the end, alone")
+    ] = False,
     names: Annotated[bool, typer.Option("--list", help="Only say what there is, and what each promises")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read")] = False,
 ) -> None:
@@ -64,20 +67,26 @@ def torture(
             jobs=jobs,
             log=log,
             speed=speed,
+            second_chance=second_chance,
         )
         reports = _watched(suite, console)
     if as_json:
         rows = [{**dataclasses.asdict(report), "holds": report.holds} for report in reports]
-        head = {"command": _command(scenarios, minutes, drawn, jobs), "machine": machine(), "seed": drawn}
+        head = {
+            "command": _command(scenarios, minutes, drawn, jobs, second_chance),
+            "machine": machine(),
+            "seed": drawn,
+        }
         json.dump({**head, "took_s": time.monotonic() - begun_s, "reports": rows}, sys.stdout)
     else:
         _show(reports)
     raise typer.Exit(exit_code(reports))
 
 
-def _command(scenarios: list[str] | None, minutes: float, seed: int, jobs: int) -> str:
+def _command(scenarios: list[str] | None, minutes: float, seed: int, jobs: int, second_chance: bool) -> str:
     words = ["pantau torture", *(scenarios or []), f"--minutes {minutes:g}", f"--seed {seed}"]
-    return " ".join(words if jobs == 1 else [*words, f"--jobs {jobs}"])
+    words += [] if jobs == 1 else [f"--jobs {jobs}"]
+    return " ".join([*words, "--second-chance"] if second_chance else words)
 
 
 def machine() -> str:
@@ -119,7 +128,8 @@ def _show(reports: list[Report]) -> None:
     for r in reports:
         shed = ", ".join(f"{count} {reason}" for reason, count in r.shed.items() if count) or "0"
         recovered = "" if r.recover_s is None else f"{r.recover_s:.1f} s"
-        verdict = f"skipped: {r.skipped}" if r.skipped else "holds" if r.holds else "BROKEN"
+        holds = "holds, run again alone" if r.again else "holds"
+        verdict = f"skipped: {r.skipped}" if r.skipped else holds if r.holds else "BROKEN"
         figures = [r.put_in, r.due, r.stored, r.twice, r.missing, shed, recovered, f"{r.up_bytes:,}", verdict]
         table.add_row(r.scenario, *[str(figure) for figure in figures], style=None if r.holds else "bold red")
     print_table(table)

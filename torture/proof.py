@@ -97,7 +97,7 @@ def _verdict(row: Row) -> str:
     if row["skipped"]:
         return f" (skipped: {row['skipped']})"
     if row["holds"]:
-        return ""
+        return " (it broke beside other cities, lost nothing, and held alone)" if row.get("again") else ""
     broken = [f"{what} ({seen})" for what, held, seen in row["claims"] if not held]
     return f" **BROKEN**: {'; '.join(broken) or row['error'].strip().splitlines()[-1]}"
 

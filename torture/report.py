@@ -20,6 +20,7 @@ class Report:
     """The end of one scenario. Epochs: put in, due (I1), stored, twice, missing; records: shed by reason.
 
     `recover_s`: from the end of the fault until all that had been put in before it was stored; None: never.
+    `again`: it broke in the crowd of other scenarios, and was run once more, alone.
     """
 
     scenario: str
@@ -40,11 +41,17 @@ class Report:
     claims: list[Claim] = field(default_factory=list)
     skipped: str = ""
     error: str = ""
+    again: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the promise held; what proved nothing does not hold."""
         return not self.error and (bool(self.skipped) or (bool(self.claims) and all(c.held for c in self.claims)))
+
+    @property
+    def forgivable(self) -> bool:
+        """Whether it may be run once more: nothing is missing or twice, so what broke may be the machine's pace."""
+        return not self.holds and not self.missing and not self.twice
 
     def broken(self) -> list[Claim]:
         """What did not hold."""

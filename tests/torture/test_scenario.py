@@ -39,3 +39,12 @@ def test_a_report_without_a_claim_or_with_an_error_does_not_hold():
     report.error = "Traceback"
     assert not report.holds and exit_code([report]) == 1
     assert exit_code([]) == 1
+
+
+def test_a_loss_is_never_forgiven_and_being_late_once():
+    late = Report(scenario="x", promise="y.", seed=1, claims=[Claim("in time", False)])
+    assert late.forgivable
+    assert not Report(scenario="x", promise="y.", seed=1, claims=[Claim("stored", False)], missing=1).forgivable
+    assert not Report(scenario="x", promise="y.", seed=1, claims=[Claim("once", False)], twice=1).forgivable
+    late.claims = [Claim("in time", True)]
+    assert not late.forgivable, "it holds"
