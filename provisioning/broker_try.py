@@ -1,16 +1,17 @@
-"""Whether the broker lets an identity in: a whole MQTT connection with it. The only file here that imports paho.
+"""A box's own short visit to the broker, with its identity and beside its uplink. The only file here that imports paho.
 
 The broker knows a box by its certificate's name, so this connection takes the place of the box's own for a moment;
-its uplink connects anew by itself.
+its uplink connects anew by itself, and may take the place back while the visit lasts.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from edge.clock import Clock
 from edge.errors import LinkRefused
@@ -19,29 +20,87 @@ from edge.tls import Identity, make_context, refusal
 WITHIN_S: Final = 30.0
 
 
+class Visit:
+    """Connected from `with` on until its end; raises LinkRefused when the broker does not let us in, OSError when it
+    is not there or the connection is lost. With `hear` it subscribes to that topic first.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        host: str,
+        port: int,
+        clock: Clock,
+        *,
+        hear: str | None = None,
+        within_s: float = WITHIN_S,
+    ) -> None:
+        self._name, self._host, self._port, self._hear = name, host, port, hear
+        self._within_s = within_s
+        self._reasons: list[Any] = []
+        self._answered = threading.Event()
+        self._heard: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None: the connection has ended
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, name, reconnect_on_failure=False)
+        self._client.connect_timeout = within_s
+        self._client.tls_set_context(make_context(identity, clock))
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = lambda _client, _userdata, message: self._heard.put(bytes(message.payload))
+
+    def __enter__(self) -> Self:
+        try:
+            self._client.connect(self._host, self._port, keepalive=60)
+        except OSError as error:
+            raise LinkRefused(refusal(error)) if refusal(error) else error from error
+        self._client.loop_start()
+        try:
+            self._welcomed()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Hand over one message, QoS 0."""
+        if self._client.publish(topic, payload, qos=0).rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise ConnectionResetError(f"the connection to {self._host} was lost")
+
+    def take(self, within_s: float) -> bytes | None:
+        """The next message that came down; None when there was none in that time."""
+        try:
+            heard = self._heard.get(timeout=max(0.0, within_s))
+        except queue.Empty:
+            return None
+        if heard is None:
+            raise ConnectionResetError(f"the connection to {self._host} was lost")
+        return heard
+
+    def _welcomed(self) -> None:
+        if not self._answered.wait(self._within_s):
+            raise TimeoutError(f"{self._host} port {self._port} does not answer")
+        if not self._reasons or self._reasons[0].is_failure:
+            raise LinkRefused(f"the broker does not let {self._name} in: {(self._reasons or ['hung up'])[0]}")
+        if self._hear is not None:
+            self._client.subscribe(self._hear, qos=0)
+
+    def _leave(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._reasons.append(reason)
+        self._answered.set()
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self._heard.put(None)
+        self._answered.set()
+
+
 def try_broker(identity: Identity, name: str, host: str, port: int, clock: Clock) -> None:
     """Connect and go again; raises LinkRefused when the broker does not let us in, OSError when it is not there."""
-    heard: list[Any] = []
-    answered = threading.Event()
-
-    def connected(_client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        heard.append(reason)
-        answered.set()
-
-    client = paho.Client(CallbackAPIVersion.VERSION2, name, reconnect_on_failure=False)
-    client.tls_set_context(make_context(identity, clock))
-    client.on_connect = connected
-    client.on_disconnect = lambda *_: answered.set()
-    try:
-        client.connect(host, port, keepalive=60)
-    except OSError as error:
-        raise LinkRefused(refusal(error)) if refusal(error) else error from error
-    client.loop_start()
-    try:
-        if not answered.wait(WITHIN_S):
-            raise TimeoutError(f"{host} port {port} does not answer")
-        if not heard or heard[0].is_failure:
-            raise LinkRefused(f"the broker does not let {name} in: {heard[0] if heard else 'hung up'}")
-    finally:
-        client.disconnect()
-        client.loop_stop()
+    with Visit(identity, name, host, port, clock):
+        return

@@ -170,6 +170,11 @@ class OpenInterval:
         self.close()
 
 
+def waiting_in(path: Path) -> list[Waiting]:
+    """The fixes in the file of a running process, for whoever looks on; none when there is no file."""
+    return _leftover(path)[1]
+
+
 def rows(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
     """Date what can be dated, and cut into runs that one record can hold.
 

@@ -38,6 +38,11 @@ def config_path(argv: list[str]) -> Path:
     raise SystemExit(0 if argv in (["-h"], ["--help"]) else EXIT_USAGE)
 
 
+def interval_path(config: UnitConfig) -> Path:
+    """Where the open interval waits for its record."""
+    return config.run.directory / config.unit.id / "interval"
+
+
 def uplink(
     config: UnitConfig, clock: Clock, outbox: Outbox, memory: Memory, *, at: Callable[[str], None] = lambda _point: None
 ) -> Uplink:
@@ -131,7 +136,7 @@ def unit(
         ),
         outbox,
         clock,
-        OpenInterval(config.run.directory / config.unit.id / "interval", at=at),
+        OpenInterval(interval_path(config), at=at),
         policy=policy,
         health=health,
         appended=uplink.wake,
