@@ -18,7 +18,18 @@ from tinydb.table import Document
 
 from edge.documents import open_documents
 from provisioning.codes import Code
-from provisioning.values import Asset, Change, Enrolment, RegistryError, Served, Sim, State, Unit, as_document
+from provisioning.values import (
+    Asset,
+    Change,
+    Enrolment,
+    KeptSheet,
+    RegistryError,
+    Served,
+    Sim,
+    State,
+    Unit,
+    as_document,
+)
 
 UNITS: Final = "units"
 ASSETS: Final = "assets"
@@ -28,6 +39,10 @@ CODES: Final = "codes"
 ENROLMENTS: Final = "enrolments"
 NAMES: Final = "names"  # certificates of a name, so that finding them costs the same among 10,000
 CHANGES: Final = "changes"
+SHEETS: Final = "sheets"
+READ_TO: Final = "read_to"
+SHEETS_OF: Final = "sheets_of"  # digests of a unit's sheets, oldest first
+KEPT_NIGHTLY: Final = 30  # a month of nightly ones a unit; those a technician made are kept
 
 
 class Registry:
@@ -179,6 +194,47 @@ class Registry:
         """Every certificate that is no longer good."""
         found = [Enrolment(**each) for each in self._documents.table(ENROLMENTS)]
         return [one for one in found if one.revoked_utc_ms is not None]
+
+    # ---------------------------------------------------------------- acceptance sheets
+
+    def put_sheet(self, sheet: KeptSheet) -> bool:
+        """Keep a sheet; False when it is here already. Raises RegistryError when its key was never that unit's."""
+        self.known_unit(sheet.unit)
+        if all((one.serial, one.key) != (sheet.serial, sheet.key) for one in self.enrolments(sheet.unit)):
+            raise RegistryError(f"a sheet of {sheet.unit} is signed with a certificate that is not in the registry")
+        kept = self.sheets(sheet.unit)
+        if sheet.digest in {one.digest for one in kept}:
+            return False
+        held = sorted([*kept, sheet], key=lambda one: one.at_utc_ms)
+        nightly = [one for one in held if not one.attended]
+        gone = {one.digest for one in nightly[:-KEPT_NIGHTLY]}
+        with self.together():
+            self._put(SHEETS, sheet.digest, as_document(sheet), "sheet", secret=True)
+            digests = [one.digest for one in held if one.digest not in gone]
+            self._put(SHEETS_OF, sheet.unit, {"unit": sheet.unit, "digests": digests}, "sheet", secret=True)
+            for digest in gone:
+                self._drop(SHEETS, digest)
+        return sheet.digest not in gone
+
+    def sheet(self, digest: str) -> KeptSheet | None:
+        """The sheet whose bytes have that SHA-256 (hex)."""
+        found = self._get(SHEETS, digest)
+        return None if found is None else KeptSheet(**found)
+
+    def sheets(self, unit: str) -> list[KeptSheet]:
+        """Every sheet of a unit, oldest first."""
+        kept = self._get(SHEETS_OF, unit) or {"digests": []}
+        return [found for digest in kept["digests"] if (found := self.sheet(digest)) is not None]
+
+    def read_to(self, name: str) -> int:
+        """How far a log was read under that name, 0 when it never was."""
+        found = self._get(READ_TO, name)
+        return 0 if found is None else int(found["log_id"])
+
+    def has_read(self, name: str, log_id: int) -> None:
+        """Remember that; it is no change of what the registry says, so nobody is written down for it."""
+        document = {"name": name, "log_id": log_id}
+        self._documents.table(READ_TO).upsert(Document(document, doc_id=place_of(name)))
 
     # ---------------------------------------------------------------- all of them
 

@@ -117,6 +117,26 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSheet:
+    """An acceptance sheet as it was signed: `content` is JSON, `signature` base64 of DER, `certificate` PEM.
+
+    `digest` is SHA-256 of `content`, hex; `serial` and `key` name the certificate and the key that signed, as in
+    Enrolment.
+    """
+
+    digest: str
+    unit: str
+    at_utc_ms: int
+    verdict: str
+    attended: bool
+    serial: str
+    key: str
+    content: str
+    signature: str
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One change: who did what to what, when; `before` and `after` are the document, None: there was none."""
 
@@ -129,6 +149,6 @@ class Change:
     after: dict[str, Any] | None
 
 
-def as_document(value: Unit | Asset | Served | Sim | Enrolment | Change) -> dict[str, Any]:
+def as_document(value: Unit | Asset | Served | Sim | Enrolment | KeptSheet | Change) -> dict[str, Any]:
     """The value as the registry keeps it."""
     return asdict(value)

@@ -2,7 +2,7 @@
 
 import typer
 
-from pantau.provision import authority, box, registry, retiring
+from pantau.provision import authority, box, check, registry, retiring, sheets
 
 OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
 
@@ -34,7 +34,9 @@ for panel, verbs in (
         ),
     ),
     (AUTHORITY, (authority.authority, authority.certificate, authority.code, retiring.crl, authority.serve)),
-    (BOX, (box.enrol, box.renew)),
+    (BOX, (box.enrol, box.renew, check.check)),
 ):
     for verb in verbs:
         app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
+
+app.add_typer(sheets.sheet, name="sheet", rich_help_panel=OFFICE)

@@ -1,0 +1,205 @@
+"""`pantau-provision sheet`: acceptance sheets in the office, from the central store or from files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, BadParameter, Exit, Option, Typer
+
+from pantau.provision.registry import DEFAULT, RegistryPath, office
+from pantau.store import AsJson, opened
+from provisioning.acceptance import filing, page
+from provisioning.acceptance.post import SHEET
+from provisioning.acceptance.proof import Proven, from_detail, prove
+from provisioning.acceptance.sheet import SheetError
+from provisioning.registry import Registry
+from provisioning.values import KeptSheet, RegistryError
+from settings.instants import utc_text
+
+if TYPE_CHECKING:
+    from broker.store import LogEntry, Store
+
+AT_ONCE = 1000  # entries of the log in memory
+CURSOR = "acceptance-sheets"  # how far `import` has read the store's log
+
+sheet = Typer(no_args_is_help=True, help="Acceptance sheets: take them in, list them, show and verify one.")
+
+
+@sheet.command("import")
+def import_(
+    files: Annotated[list[Path] | None, Argument(help="Sheets (.json) with .sig and .pem beside them.")] = None,
+    store_url: Annotated[
+        str | None, Option("--store", metavar="URL", help="The central store: every sheet that boxes have sent.")
+    ] = None,
+    again: Annotated[bool, Option("--again", help="Read the store's log from its beginning.")] = False,
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Take signed sheets into the registry. Only what a certificate of the registry has signed is taken. Twice is once.
+
+    Exit 1 when a sheet was refused; the others are taken.
+    """
+    if bool(files) == (store_url is not None):
+        raise BadParameter("wanted files, or --store URL")
+    refused: list[str] = []
+    with office(path) as registry:
+        if store_url is not None:
+            with opened(store_url) as store:
+                taken = _from_store(registry, store, refused, again=again)
+        else:
+            taken = sum(_from_file(registry, file, refused) for file in files or ())
+    if as_json:
+        print(json.dumps({"taken": taken, "refused": refused}))
+    else:
+        print(f"{taken} sheets taken")
+        for why in refused:
+            print(f"refused: {why}")
+    if refused:
+        raise Exit(1)
+
+
+@sheet.command("list")
+def list_(
+    unit: Annotated[str | None, Argument(help="A box; all of them without it.")] = None,
+    newest: Annotated[bool, Option("--newest", help="Only the newest of each box.")] = False,
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Which box was checked when, by whom, and how it ended; a box that never was is listed, too."""
+    with office(path) as registry:
+        units = [registry.known_unit(unit).unit] if unit else [one.unit for one in registry.units()]
+        rows = [row for name in units for row in _rows(registry, name, newest=newest)]
+    for row in rows:
+        print(json.dumps(row) if as_json else "  ".join(str(value) for value in row.values()))
+
+
+@sheet.command("show")
+def show(
+    what: Annotated[str, Argument(help="A box (its newest sheet) or the digest of a sheet.")],
+    out: Annotated[Path | None, Option(help="A folder for sheet, signature, certificate and page.")] = None,
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """A sheet, line by line; with --out as files, as they were on the box."""
+    with office(path) as registry:
+        kept = _found(registry, what)
+    proven = prove(filing.from_kept(kept))
+    if out is not None:
+        print(filing.save(out, proven.sheet, proven.signed))
+    elif as_json:
+        print(kept.content)
+    else:
+        _print(proven)
+
+
+@sheet.command("verify")
+def verify(
+    file: Annotated[Path, Argument(help="A sheet (.json) with .sig and .pem beside it.")],
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Whether a sheet is as its box signed it, and the box's key is one of ours. Exit 1 when not."""
+    with office(path) as registry:
+        proven = _read(file)
+        _demand_ours(registry, proven)
+    print(f"{proven.sheet.unit} {utc_text(proven.sheet.at_utc_ms)} {proven.sheet.verdict}: the signature holds")
+
+
+def _from_store(registry: Registry, store: Store, refused: list[str], *, again: bool) -> int:
+    """Every sheet after the cursor; those that are refused are named once, and not looked at again."""
+    from wire import records_pb2
+    from wire.decode import decode_body
+    from wire.errors import PeerViolation
+    from wire.kinds import KIND_EVENT
+
+    taken, last = 0, store.last_log_id()
+    for entry in _entries(store, 0 if again else registry.read_to(CURSOR), last):
+        if entry.kind != KIND_EVENT:
+            continue
+        try:
+            event = decode_body(KIND_EVENT, entry.body)
+        except PeerViolation:
+            continue  # stored undecoded, for `pantau rederive`
+        if isinstance(event, records_pb2.Event) and event.name == SHEET:
+            taken += _take(registry, entry.unit, dict(event.detail), refused, f"log_id {entry.log_id}")
+    registry.has_read(CURSOR, last)
+    return taken
+
+
+def _entries(store: Store, after: int, last: int) -> Iterator[LogEntry]:
+    """The log from after `after` up to and including `last`."""
+    while after < last and (some := store.read_log(after, AT_ONCE)):
+        yield from (entry for entry in some if entry.log_id <= last)
+        after = some[-1].log_id
+
+
+def _take(registry: Registry, unit: str, detail: dict[str, str], refused: list[str], where: str) -> bool:
+    try:
+        proven = prove(from_detail(detail))
+        if proven.sheet.unit != unit:
+            raise SheetError(f"the sheet of {proven.sheet.unit} was sent by {unit}")
+        return registry.put_sheet(filing.to_keep(proven))
+    except (SheetError, RegistryError) as error:
+        refused.append(f"{where}, {unit}: {error}")
+        return False
+
+
+def _from_file(registry: Registry, file: Path, refused: list[str]) -> bool:
+    try:
+        return registry.put_sheet(filing.to_keep(_read(file)))
+    except (SheetError, RegistryError) as error:
+        refused.append(f"{file}: {error}")
+        return False
+
+
+def _read(file: Path) -> Proven:
+    try:
+        return filing.read(file)
+    except OSError as error:
+        raise SheetError(f"{error.filename or file}: {error.strerror}") from error
+
+
+def _demand_ours(registry: Registry, proven: Proven) -> None:
+    held = registry.enrolments(proven.sheet.unit)
+    if (proven.serial, proven.key) not in {(one.serial, one.key) for one in held}:
+        raise RegistryError(f"{proven.sheet.unit}: the certificate that signed it is not in the registry")
+
+
+def _found(registry: Registry, what: str) -> KeptSheet:
+    kept = registry.sheet(what) or next(reversed(registry.sheets(what)), None)
+    if kept is None:
+        raise RegistryError(f"no sheet of {what} in the registry")
+    return kept
+
+
+def _rows(registry: Registry, unit: str, *, newest: bool) -> list[dict[str, str]]:
+    kept = registry.sheets(unit)
+    if not kept:
+        return [{"unit": unit, "at_utc": "-", "verdict": "never checked", "by": "-", "digest": "-"}]
+    return [
+        {
+            "unit": unit,
+            "at_utc": utc_text(one.at_utc_ms),
+            "verdict": one.verdict,
+            "by": prove(filing.from_kept(one)).sheet.by or "-",
+            "digest": one.digest,
+        }
+        for one in (kept[-1:] if newest else kept)
+    ]
+
+
+def _print(proven: Proven) -> None:
+    from rich.table import Table
+
+    from pantau.tables import print_table
+
+    sheet = proven.sheet
+    print(f"{sheet.unit}  {utc_text(sheet.at_utc_ms)}  {sheet.verdict}  {sheet.by}  {proven.signed.digest}")
+    table = Table(box=None, header_style="bold")
+    for column in ("what", "measured", "limit", "result", "to do"):
+        table.add_column(column)
+    for line in sheet.lines:
+        table.add_row(page.title(line), page.measured(line), page.limit(line), line.verdict, page.todo(line))
+    print_table(table)
