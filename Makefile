@@ -27,6 +27,7 @@ run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machi
 test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
 	@sh packaging/need-mosquitto.sh
 	@sh packaging/need-fuse.sh
+	@sh packaging/need-dbusmock.sh
 	@sh packaging/need-faults.sh
 	@exec $(BIN)/python -m pytest --numprocesses 4 --dist loadfile  # most of a test is waiting: 8 minutes instead of 25
 

@@ -131,8 +131,10 @@ def _post(folder: Path, box: UnitConfig, clock: Clock) -> Post:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Post(folder, box.unit.id, clock)
-    except OSError as error:
+    except PermissionError as error:
         raise CheckRefused(f"{folder}: {error.strerror}; run it as the box's own user") from error
+    except OSError as error:
+        raise CheckRefused(f"{folder}: {error.strerror}") from error
 
 
 def _connect(box: UnitConfig, clock: Clock) -> Connect:

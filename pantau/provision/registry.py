@@ -190,6 +190,10 @@ def _told(registry: Registry, name: str) -> dict[str, Any] | None:
         for s in spans
     ]
     told["certificates"] = [as_document(one) for one in registry.enrolments(name)]
+    told["sheets"] = [
+        {"at_utc": utc_text(one.at_utc_ms), "verdict": one.verdict, "digest": one.digest}
+        for one in registry.sheets(name)
+    ]
     told["changes"] = [
         {"at_utc": utc_text(c.at_utc_ms), "who": c.who, "verb": c.verb, "table": c.table}
         for c in registry.changes(name)

@@ -6,6 +6,8 @@ wait in the file until the store has them, so that the ledger balances whatever 
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -68,10 +70,11 @@ class NotDelivered(Exception):
 
 
 class Post:
-    """The check's outbox in `folder`; for one thread, closed by `with`."""
+    """The check's outbox in `folder`; for one thread, closed by `with`. OSError while another check is running."""
 
     def __init__(self, folder: Path, unit: str, clock: Clock) -> None:
         path = folder / "outbox.db"
+        self._lock = _locked(folder / "lock")
         self._unit = unit
         self._clock = clock
         self._outbox = Outbox(path, limit_bytes=LIMIT_BYTES, clock=clock)
@@ -83,6 +86,7 @@ class Post:
     def __exit__(self, *_: object) -> None:
         self._reader.close()
         self._outbox.close()
+        os.close(self._lock)
 
     def put(self, name: str, detail: dict[str, str]) -> None:
         """One event, durable when it returns."""
@@ -160,6 +164,17 @@ class Post:
                 return decode_receipt(payload)
             except PeerViolation:
                 continue  # it is for the box's own uplink to count
+
+
+def _locked(path: Path) -> int:
+    """A file that nobody else has locked: an outbox has one writer."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise BlockingIOError(error.errno, "another check is running") from error
+    return handle
 
 
 def _place(row: StoredRow) -> tuple[int, int]:
