@@ -20,6 +20,8 @@ VERDICTS: Final = ("passed", "failed", "skipped")
 BOUNDS: Final = ("", "at least", "at most", "is")
 FORMAT: Final = 1
 MOST_LINES: Final = 200
+END_UTC_MS: Final = 253_402_300_800_000  # 10000-01-01: no calendar of Python's goes further
+LARGEST_NUMBER: Final = 1 << 53  # what every reader of JSON takes exactly
 LARGEST_BYTES: Final = 64 * 1024
 Value = int | float | str | None
 
@@ -144,6 +146,8 @@ def _sheet(document: dict[str, Any]) -> Sheet:
     kept = {name: _typed(document, name, kinds) for name, kinds in _HEAD.items()}
     if not valid_unit(kept["unit"]):
         raise SheetError("unit: wanted the name of a box")
+    if not 0 <= kept["at_utc_ms"] < END_UTC_MS:
+        raise SheetError("at_utc_ms: wanted Unix ms before the year 10000")
     return Sheet(**kept, lines=tuple(_line(each) for each in lines))
 
 
@@ -160,7 +164,16 @@ def _typed(document: dict[str, Any], name: str, kinds: Sequence[type]) -> Any:
     value = document.get(name)
     if type(value) not in kinds:
         raise SheetError(f"{name}: wanted {' or '.join(kind.__name__ for kind in kinds)}")
+    if isinstance(value, str) and not _is_text(value):
+        raise SheetError(f"{name}: wanted text")
+    if isinstance(value, int | float) and not abs(value) < LARGEST_NUMBER:  # so written that NaN is refused as well
+        raise SheetError(f"{name}: wanted a number of reasonable size")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written: JSON can name half a character, which UTF-8 cannot say."""
+    return not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 _HEAD: Final[dict[str, Sequence[type]]] = {
