@@ -31,6 +31,8 @@ CHECK = """
 directory = "check"
 [gnss]
 within_s = 20
+satellites = 4
+hdop = 10.0
 [card]
 free_mb = 1
 write_mb_per_s = 0.01

@@ -97,3 +97,9 @@ def test_beside_a_technician_it_speaks_indonesian_asks_and_leaves_a_sheet_openss
     )
     verify = ["openssl", "dgst", "-sha256", "-verify", public, "-signature", sheet.with_suffix(".sig"), sheet]
     assert subprocess.check_output(verify) == b"Verified OK\n"
+
+
+def test_an_office_needs_nothing_of_a_box() -> None:
+    """The verbs of the office load without what only a check on a box needs."""
+    code = "import sys, pantau.provision.app; print(*{'dbus_fast', 'gpiozero', 'serial', 'pynmea2'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "\n"
