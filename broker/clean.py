@@ -180,7 +180,9 @@ def _event(event: records_pb2.Event) -> Json:
     lat_e7 = event.lat_e7 if event.HasField("lat_e7") else None
     lon_e7 = event.lon_e7 if event.HasField("lon_e7") else None
     place = point(lat_e7, lon_e7)
-    return _named(event.name, dict(event.detail), place, event.fix_age_s if place else None)
+    told = _TOLD.get(event.name)
+    detail = {key: value for key, value in event.detail.items() if told is None or key in told}
+    return _named(event.name, detail, place, event.fix_age_s if place else None)
 
 
 def _named(name: str, detail: Json, place: Json | None = None, fix_age_s: int | None = None) -> Json:
@@ -259,6 +261,11 @@ def _undecoded(entry: LogEntry) -> Json:
     return _named("undecoded", {"record_kind": entry.kind, "bytes": len(entry.body)})
 
 
+# What consumers are told of events whose rest is the office's alone: a sheet names the SIM, the modem and who checked.
+_TOLD: Final[Mapping[str, frozenset[str]]] = {
+    "acceptance_begun": frozenset(),
+    "acceptance_sheet": frozenset({"verdict"}),
+}
 _SOURCES: Final = frozenset(records_pb2.Anchor.Source.values())
 
 _STREAM: Final[Mapping[int, str]] = {KIND_TRACK: "track", KIND_HEALTH: "health"}

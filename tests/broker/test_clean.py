@@ -106,6 +106,12 @@ def test_an_event_says_what_happened_and_where() -> None:
     assert content["fix_age_s"] == 0
 
 
+def test_of_an_acceptance_sheet_consumers_hear_the_verdict_and_nothing_of_the_sim() -> None:
+    detail = {"verdict": "passed", "sheet": '{"lines": [{"name": "SIM", "measured": "8962..."}]}', "signature": "x"}
+    content = published(body_entry(1, encode.event(at=AT, name="acceptance_sheet", detail=detail)))
+    assert content["name"] == "acceptance_sheet" and content["detail"] == {"verdict": "passed"}
+
+
 def test_an_event_without_position_or_off_the_earth_has_none() -> None:
     content = published(body_entry(1, encode.event(at=AT, name="ignition_on", fix_age_s=9)))
     assert (content["geometry"], content["fix_age_s"]) == (None, None)
