@@ -21,7 +21,7 @@ COLUMNS: Final = {
     "units": ("unit", "kind", "iccid", "note"),
     "assets": ("asset", "agency", "kind", "plate", "lat_deg", "lon_deg"),
     "assignments": ("unit", "asset", "from_utc", "to_utc"),
-    "sims": ("iccid", "operator", "plan_mb"),
+    "sims": ("iccid", "operator", "plan_mb", "apn"),
 }
 
 Row = dict[str, str]
@@ -151,7 +151,7 @@ def _asset(registry: Registry, row: Row) -> bool:
 
 def _sim(registry: Registry, row: Row) -> bool:
     plan_mb = _number(row, "plan_mb") or 0
-    return registry.put_sim(Sim(iccid=row["iccid"], operator=row["operator"], plan_mb=int(plan_mb)))
+    return registry.put_sim(Sim(iccid=row["iccid"], operator=row["operator"], plan_mb=int(plan_mb), apn=row["apn"]))
 
 
 def _assignment(registry: Registry, row: Row) -> bool:

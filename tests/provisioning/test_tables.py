@@ -20,7 +20,7 @@ SERVED = """unit,asset,from_utc,to_utc
 box-1,ambulance-7,2026-11-01T00:00:00Z,
 box-2,pole-1,2026-11-02T00:00:00Z,2026-11-03T00:00:00Z
 """
-SIMS = "iccid,operator,plan_mb\n8962100012345678901,telkomsel,500\n"
+SIMS = "iccid,operator,plan_mb,apn\n8962100012345678901,telkomsel,500,internet\n"
 
 
 @pytest.fixture
