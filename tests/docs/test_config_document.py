@@ -7,6 +7,7 @@ import pytest
 
 from broker.config import CentreConfig
 from edge.config import UnitConfig
+from provisioning.card.site import CardConfig
 from provisioning.config import EnrolmentConfig
 from settings import ConfigError, load
 from settings.describe import describe
@@ -14,7 +15,7 @@ from settings.describe import describe
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "config.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("schema", [UnitConfig, CentreConfig, EnrolmentConfig])
+@pytest.mark.parametrize("schema", [UnitConfig, CentreConfig, EnrolmentConfig, CardConfig])
 def test_the_document_holds_the_schema_word_for_word(schema: type) -> None:
     assert describe(schema) in DOCUMENT
 
