@@ -10,6 +10,7 @@ EXTRA_OF = {
     "prometheus_client": "broker",
     "pynmea2": "gps-unit",
     "rich": "cli",
+    "segno": "provisioning",
     "serial": "gps-unit",
     "tinydb": "gps-unit",
     "typer": "cli",
