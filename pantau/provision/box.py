@@ -54,6 +54,10 @@ def enrol(
     given = ticket.code if ticket is not None else given
     given = given or _on_card(found.enrolment.code_path) or _typed()
     become_owner(found.identity.directory)
+    if not given and (again or Identities(found.identity.directory).current() is None):
+        # Not asked with an empty one: the server would count it as a guess.
+        sys.stderr.write("pantau-provision: " + _("no code: type it, or scan the label") + "\n")
+        raise Exit(EXIT_REFUSED)
     issued = _carefully(lambda: _enroller(found).enrol(given, again=again))
     _carefully(lambda: found.enrolment.code_path.unlink(missing_ok=True))  # worth nothing to a thief any more
     day = f"{issued.not_valid_after_utc:%Y-%m-%d}"
@@ -108,7 +112,7 @@ def _carefully(act: Callable[[], Given]) -> Given:
 
 def _typed() -> str:
     """A code or a label's text from the keyboard or a scanner; nothing when nobody is there to type."""
-    return input(_("code, or the label's QR code: ")) if sys.stdin.isatty() else sys.stdin.readline()
+    return input(_("code, or the label's QR code: ")) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
 def _on_card(path: Path) -> str | None:

@@ -12,12 +12,12 @@ from typer import Argument, BadParameter, Option
 from pantau.provision.registry import DEFAULT, RegistryPath, office
 from pantau.provision.retiring import HOME, Directory
 from pantau.store import AsJson
+from provisioning import codes
 from provisioning.authority import open_authority
 from provisioning.card.boot import Boot, read_boot
 from provisioning.card.content import CODE, Box, card_files
 from provisioning.card.site import CardConfig, load_site, public_keys
 from provisioning.card.write import write_card
-from provisioning.codes import LASTS_MS
 from provisioning.enrolment import Enrolments
 from provisioning.registry import Registry
 from provisioning.tables import read_table
@@ -42,8 +42,10 @@ def card(
     out: Annotated[
         Path | None, Option(help="With --units: a folder each in here, to copy onto cards of the same image.")
     ] = None,
-    code: Annotated[str | None, Option(help="A code that was drawn already; else one is drawn here.")] = None,
-    days: Days = LASTS_MS / 86_400_000,
+    code_file: Annotated[
+        Path | None, Option(help="A file with a code that was drawn already, e.g. /dev/stdin; else one is drawn here.")
+    ] = None,
+    days: Days = codes.LASTS_MS / 86_400_000,
     site: SitePath = SITE,
     directory: Directory = HOME,
     path: RegistryPath = DEFAULT,
@@ -53,9 +55,10 @@ def card(
 
     Twice is once: a code that is on the card and still good stays. With --units nothing is written to the card itself.
     """
-    if (unit is None) == (units is None) or (units is None) != (out is None) or (units is not None and code):
+    if (unit is None) == (units is None) or (units is None) != (out is None) or (units is not None and code_file):
         raise BadParameter(_("wanted --unit UNIT, or --units CSV with --out FOLDER"))
     config, found = load_site(site), read_boot(boot)
+    code = None if code_file is None else _drawn(code_file)
     names = [unit] if unit is not None else names_in(units)
     with office(path) as registry:
         maker = Maker(
@@ -130,6 +133,17 @@ def names_in(csv: Path | None) -> list[str]:
     if table.name != "units":
         raise RegistryError(_("{csv}: wanted a spreadsheet of units, not of {name}").format(csv=csv, name=table.name))
     return [row["unit"] for _line, row in table.rows]
+
+
+def _drawn(path: Path) -> str:
+    """A code out of a file: on a command line everybody on this machine could read it."""
+    try:
+        code = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{path}: {error}") from error
+    if len(codes.plain(code)) != codes.GROUP * codes.GROUPS:
+        raise RegistryError(_("{path}: wanted a code such as ABCD-EFGH-JKLM").format(path=path))
+    return code
 
 
 @contextmanager

@@ -188,6 +188,8 @@ def test_a_card_makes_a_box_that_enrols_itself_at_first_power_on(office: Office)
         assert "box-1 is enrolled until" in said, "the broker has let it in"
         assert box.run("stat -c '%U %a' /var/lib/pantau/identity/current/key.pem") == "pantau 600\n"
         box.run("test ! -e /var/lib/pantau/code")
+        assert "is enrolled until" in box.provision("enrol </dev/null", user="pantau"), "twice is once"
+        assert "no code" in box.provision("enrol --again </dev/null", user="pantau", code=1)
         assert "not yet due" in box.provision("renew", user="pantau")
         assert "belum waktunya" in box.run(f"PANTAU_LANGUAGE=id {box.command('renew')}", user="pantau")
 

@@ -139,8 +139,12 @@ def test_a_code_that_was_used_is_replaced_and_one_that_was_drawn_already_is_take
 ) -> None:
     card = flashed(tmp_path / "bootfs", trixie=True)
     drawn = json.loads(office.run("code", "box-1", "--json").stdout)["box-1"]
-    assert office.run("card", str(card), "--unit", "box-1", "--code", drawn).exit_code == 0
+    (tmp_path / "code").write_text(f"{drawn}\n")
+    words = ("card", str(card), "--unit", "box-1", "--code-file", str(tmp_path / "code"))
+    assert office.run(*words).exit_code == 0
     assert (card / FOLDER / "code").read_text() == f"{drawn}\n"
+    (tmp_path / "code").write_text("what is no code\n")
+    assert "wanted a code such as" in str(office.run(*words).exception)
     office.run("code", "box-1")  # makes the one on the card worth nothing
     assert office.run("card", str(card), "--unit", "box-1").exit_code == 0
     assert (card / FOLDER / "code").read_text() != f"{drawn}\n"
