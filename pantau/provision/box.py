@@ -49,8 +49,8 @@ def enrol(
         _carefully(lambda: prepare(config, ticket))
     found = load_enrolment(config)
     if ticket is not None and ticket.unit != found.unit.id:
-        told = _("the label is of {label}, and this box is {unit}")
-        raise RegistryError(told.format(label=ticket.unit, unit=found.unit.id))
+        told = _("the label is of {label}, and this box is {unit}; to give it that name, remove {path}")
+        raise RegistryError(told.format(label=ticket.unit, unit=found.unit.id, path=config))
     given = ticket.code if ticket is not None else given
     given = given or _on_card(found.enrolment.code_path) or _typed()
     become_owner(found.identity.directory)

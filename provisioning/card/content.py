@@ -78,9 +78,8 @@ def mobile(box: Box, site: CardConfig) -> str:
             "autoconnect-retries": "0",  # for ever; NetworkManager's own default gives up after four
         },
         "gsm": {key: value.replace("\\", "\\\\") for key, value in gsm.items() if value},
-        # The cheaper way goes first: Ethernet's metric is 100, Wi-Fi's 600.
-        "ipv4": {"method": "auto", "route-metric": "700"},
-        "ipv6": {"method": "auto", "route-metric": "700"},
+        "ipv4": {"method": "auto"},
+        "ipv6": {"method": "auto"},
     }
     return "\n".join(
         f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in keys.items()) for name, keys in sections.items()

@@ -236,3 +236,14 @@ def test_a_private_key_is_never_put_onto_a_card(office: Office) -> None:
 
 def test_the_card_trusts_what_the_authority_is_now(office: Office) -> None:
     assert open_authority(office.home / "authority").trusted() == (office.home / "authority/ca.pem").read_bytes()
+
+
+def test_one_card_or_many_and_many_need_a_spreadsheet_of_units(office: Office, tmp_path: Path) -> None:
+    card = flashed(tmp_path / "bootfs", trixie=True)
+    sheet = tmp_path / "sims.csv"
+    sheet.write_text(f"iccid,operator,plan_mb,apn\n{ICCID},,,\n")
+    assert office.run("card", str(card)).exit_code == 2
+    assert office.run("card", str(card), "--unit", "box-1", "--units", str(sheet)).exit_code == 2
+    assert office.run("card", str(card), "--units", str(sheet)).exit_code == 2
+    done = office.run("card", str(card), "--units", str(sheet), "--out", str(tmp_path / "cards"))
+    assert "wanted a spreadsheet of units, not of sims" in str(done.exception)

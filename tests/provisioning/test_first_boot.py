@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -104,3 +106,22 @@ def test_a_user_of_the_image_is_renamed_as_raspberry_pi_os_12_does_it(office: Of
         box.run(SCRIPT)
         assert box.run("getent passwd 1000 | cut -d: -f1,6") == "technician:/home/technician\n"
         assert box.run("cat /given") == "!\n", "no password, so none can be guessed"
+
+
+def test_a_power_cut_after_any_step_starts_it_over_and_nothing_is_lost(office: Office, tmp_path: Path) -> None:
+    card = carded(office, tmp_path, trixie=False)
+    code, script = (card / "pantau/code").read_text(), card / "pantau/first-boot.sh"
+    whole = script.read_text()
+    (steps,) = re.findall(r"for each in (.*); do\n    step", whole)
+    with BoxRoot(tmp_path / "box", boot=card) as box:
+        for count in range(1, len(steps.split())):
+            cut = whole.replace(steps, " ".join(steps.split()[:count])).partition("\nmv ")[0]
+            script.write_text(f"{cut}\nkill -9 $$\n")
+            box.run(SCRIPT, code=128 + signal.SIGKILL)
+            assert "systemd.run=" in (card / "cmdline.txt").read_text(), "the next start goes on with it"
+            assert not (card / "pantau/first-boot.log").exists()
+        script.write_text(whole)
+        box.run(SCRIPT)
+        assert "FAILED" not in (card / "pantau/first-boot.log").read_text()
+        assert box.run("cat /var/lib/pantau/code") == code
+        assert "systemd.run=" not in (card / "cmdline.txt").read_text()
