@@ -24,6 +24,8 @@ COLUMNS: Final = {
     "sims": ("iccid", "operator", "plan_mb", "apn"),
 }
 
+KEYED: Final = frozenset({"units", "assets", "sims"})  # by their first column; a box may have many assignments
+
 Row = dict[str, str]
 
 
@@ -77,7 +79,7 @@ def take_table(
     progress: Callable[[], None] = lambda: None,
 ) -> int:
     """Put every row into the registry, all or none; how many changed something. ConfigError names all that is wrong."""
-    problems: list[Problem] = []
+    problems = _twice(table) if table.name in KEYED else []
     changed = 0
     take = _TAKERS[table.name]
     try:
@@ -115,6 +117,19 @@ def rows_of(registry: Registry, name: str) -> list[dict[str, Any]]:
         "assignments": registry.served,
     }
     return [_row(one) for one in found[name]()]
+
+
+def _twice(table: Table) -> list[Problem]:
+    """Rows that say something else of what an earlier row has said: which of them is right nobody knows."""
+    said: dict[str, tuple[int, Row]] = {}
+    problems = []
+    for line, row in table.rows:
+        name = next(iter(row.values()))
+        first, before = said.setdefault(name, (line, row))
+        if before != row:
+            wanted = f"{name} once; line {first} says something else of it"
+            problems.append(Problem(key=f"line {line}", value=",".join(row.values()), wanted=wanted))
+    return problems
 
 
 class _Undone(Exception):

@@ -63,7 +63,9 @@ def read_boot(directory: Path, *, running: Path = Path("/proc/cmdline")) -> Boot
         cmdline = (directory / "cmdline.txt").read_text("utf-8")
         config = (directory / "config.txt").read_text("utf-8")
         names = {each.name for each in directory.iterdir()}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise _none(directory, f"{error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise _none(directory, str(error)) from error
     roots = [word for word in cmdline.split() if word.startswith("root=")]
     if len(roots) != 1:
