@@ -36,7 +36,7 @@ from provisioning.x509 import Identity, identity_of, key_pem, new_key, pem
 from stage.city import free_port
 from stage.process import Child
 
-UNITS: Final = 2_000  # a minute and a half; 10,000 take eight (--units=10000)
+UNITS: Final = 2_000  # under two minutes; 10,000 take seven (--units=10000), at the same cost a box
 FEW: Final = 100
 SAMPLES: Final = 100  # boxes enrolled in both cities in turn
 SMALL_CITIES: Final = 5  # each imported and labelled once: their median is one unit's cost among few
