@@ -22,6 +22,7 @@ BENCHES: Final = {
     "units": "cost growth: the same rows from 10, 100, 1,000 and 5,000 units",
     "store": "cost growth: what a row costs with 10 k, 1 M and 20 M fixes stored, and where the store's time goes",
     "profile": "where bridge, publisher and gps_unit spend their CPU, by sampling",
+    "enrolment": "boxes imported, labelled and enrolled in one run: what one costs among thousands and among 100",
     "alternatives": "a stock Mosquitto on the box, bridging with persistence: on the air, on the card, after a SIGKILL",
     "drain": "a day's backlog over a slow link while live goes on",
     "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",

@@ -33,6 +33,14 @@ class Consumer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Technician(Consumer):
+    """A consumer who also sees every box connect and go, and whether a bridge is there: to know that a box works.
+
+    Reads only. Nothing a technician's certificate can say reaches a box or the store.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
     """Every certificate name that is not a unit's."""
 
@@ -79,6 +87,10 @@ def _publisher(name: str) -> list[str]:
 
 def _consumer(consumer: Consumer) -> Iterator[str]:
     yield f"user {consumer.name}"
-    yield "topic deny pantau/#"
+    if isinstance(consumer, Technician):
+        yield f"topic deny pantau/v1/{consumer.name}/#"  # what the patterns would give it as if it were a box
+        yield "topic read pantau/v1/+/birth"
+    else:
+        yield "topic deny pantau/#"
     for agency in consumer.agencies:
         yield "topic read city/v1/#" if agency == EVERY_AGENCY else f"topic read city/v1/{agency}/#"

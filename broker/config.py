@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from broker.acl import BRIDGE_NAME, EVERY_AGENCY, PUBLISHER_NAME, Consumer, Roles, receipts_name
+from broker.acl import BRIDGE_NAME, EVERY_AGENCY, PUBLISHER_NAME, Consumer, Roles, Technician, receipts_name
 from broker.bridge import BridgeSettings
 from broker.mosquitto import Listener
 from broker.mqtt import Endpoint
@@ -18,6 +18,7 @@ from wire.topics import valid_name
 __all__ = ["CentreConfig", "load_centre"]
 
 _CONSUMERS_WANTED = 'a list like [{ name = "city-fire", agencies = ["fire"] }], agencies = ["*"] for all of them'
+_TECHNICIANS_WANTED = 'a list like [{ name = "city-rini", agencies = ["fire"] }], agencies = ["*"] for all of them'
 _STORE_WANTED = 'a URL in quotes: "sqlite:////var/lib/pantau/store.db" (four slashes: an absolute path)'
 
 
@@ -35,6 +36,10 @@ def _consumers(written: object) -> tuple[Consumer, ...]:
     if len({one.name for one in consumers}) != len(consumers):
         raise ValueError(written)
     return consumers
+
+
+def _technicians(written: object) -> tuple[Technician, ...]:
+    return tuple(Technician(name=one.name, agencies=one.agencies) for one in _consumers(written))
 
 
 def _consumer(written: Any) -> Consumer:
@@ -89,6 +94,10 @@ class Broker:
     consumers: tuple[Consumer, ...] = setting(
         "readers of the clean topics: the CN of their certificate, and the agencies each may see",
         convert=_consumers, wanted=_CONSUMERS_WANTED, default=(), reason="nobody reads until named",
+    )  # fmt: skip
+    technicians: tuple[Technician, ...] = setting(
+        "readers who also see boxes connect and go: the CN of their certificate, and the agencies each may see",
+        convert=_technicians, wanted=_TECHNICIANS_WANTED, default=(), reason="nobody reads until named",
     )  # fmt: skip
 
 
@@ -150,7 +159,7 @@ class CentreConfig:
         return Roles(
             bridge=self.credentials.bridge,
             publisher=self.credentials.publisher,
-            consumers=self.broker.consumers,
+            consumers=(*self.broker.consumers, *self.broker.technicians),
             retired=self.retired,
         )
 

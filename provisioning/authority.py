@@ -48,6 +48,10 @@ class Issuer:
         """What EST's cacerts gives: issuing certificate, then root."""
         return [self.issuing, self.root]
 
+    def trusted(self) -> bytes:
+        """What everybody trusts, PEM: the content of ca.pem."""
+        return pki.pem(self.root) + pki.pem(self.issuing)
+
     def crl(self, serials: dict[int, dt.datetime]) -> bytes:
         """The list of certificates that are no longer good, PEM."""
         return pki.revocations(self.issuing, self.key, serials, pki.life(CRL_LASTS))
@@ -86,8 +90,9 @@ def renew_issuing(directory: Path, city: str, *, root_directory: Path) -> Issuer
     write(directory / "issuing.key", pki.key_pem(key), mode=SECRET)
     write(directory / "issuing.pem", pki.pem(issuing), mode=PUBLIC)
     # What broker, bridge and boxes are given as ca.pem: with the issuing certificate in it, a leaf alone is enough.
-    write(directory / "ca.pem", pki.pem(root) + pki.pem(issuing), mode=PUBLIC)
-    return Issuer(root, issuing, key)
+    issuer = Issuer(root, issuing, key)
+    write(directory / "ca.pem", issuer.trusted(), mode=PUBLIC)
+    return issuer
 
 
 def open_authority(directory: Path) -> Issuer:

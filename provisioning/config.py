@@ -38,7 +38,7 @@ class EnrolmentServer:
     ca_path: Path = setting("certificates of the city's authority, PEM", check=_readable)
     code_path: Path = setting(
         "where a code waits that was put on the card; removed once it was used",
-        default=Path("/etc/pantau/code"), reason="beside this file",
+        default=Path("/var/lib/pantau/code"), reason="in a folder of the box's own user, who removes it",
     )  # fmt: skip
 
 

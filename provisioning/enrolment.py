@@ -80,6 +80,12 @@ class Enrolments:
         self._registry.put_code(kept)
         return code
 
+    def kept_code(self, name: str, code: str) -> bool:
+        """Whether that code of a name is good still: the one it has, not used, not expired."""
+        kept = self._registry.code(name)
+        good = kept is not None and not kept.used_by_key and kept.expires_utc_ms > self._now_ms()
+        return good and kept is not None and codes.holds(kept, code)
+
     # ---------------------------------------------------------------- requests
 
     def enrol(self, name: str, typed: str, request: bytes, *, address: str) -> bytes:

@@ -35,6 +35,7 @@ UNITS: Final = "units"
 ASSETS: Final = "assets"
 SERVED: Final = "served"
 SIMS: Final = "sims"
+HOLDERS: Final = "holders"  # which box a SIM is in, so that finding it costs the same among 10,000
 CODES: Final = "codes"
 ENROLMENTS: Final = "enrolments"
 NAMES: Final = "names"  # certificates of a name, so that finding them costs the same among 10,000
@@ -80,7 +81,10 @@ class Registry:
         before = self.unit(unit.unit)
         if before is not None and before.state == "retired" and unit != before:
             raise RegistryError(f"unit {unit.unit} is retired; a repaired box gets a new name")
-        return self._put(UNITS, unit.unit, as_document(unit), "unit")
+        with self.together():
+            if unit.iccid != (before.iccid if before is not None else ""):
+                self._move_sim(before, unit)
+            return self._put(UNITS, unit.unit, as_document(unit), "unit")
 
     def put_asset(self, asset: Asset) -> bool:
         """Add or change a vehicle, machine or pole; False when it is so already."""
@@ -91,6 +95,24 @@ class Registry:
         """Add or change a SIM; False when it is so already."""
         _refuse(sim.problems())
         return self._put(SIMS, sim.iccid, as_document(sim), "sim")
+
+    def sim(self, iccid: str) -> Sim | None:
+        """The SIM of that number."""
+        found = self._get(SIMS, iccid)
+        return None if found is None else Sim(**found)
+
+    def holder(self, iccid: str) -> Unit | None:
+        """The box that a SIM is in."""
+        found = self._get(HOLDERS, iccid)
+        return None if found is None else self.unit(found["unit"])
+
+    def put_sim_in(self, iccid: str, name: str) -> bool:
+        """From now on the SIM is in that box, and in no other; False when it is so already."""
+        unit, held = self.known_unit(name), self.holder(iccid)
+        with self.together():
+            if held is not None and held.unit != name and held.state != "retired":
+                self.put_unit(replace(held, iccid=""))
+            return self.put_unit(replace(unit, iccid=iccid))
 
     def set_state(self, name: str, state: State, verb: str) -> bool:
         """A box was enrolled or retired; False when it was so already."""
@@ -177,12 +199,13 @@ class Registry:
     def retire(self, name: str) -> list[Enrolment]:
         """The box is no longer ours: it serves nothing, its certificates and its code are worth nothing.
 
-        Gives the certificates that are revoked with it.
+        A technician or a machine of the centre, too: whoever has a certificate. Gives those that are revoked with it.
         """
         now_ms = self._utc_ms()
         with self.together():
-            self.set_state(name, "retired", "retire")
-            self.release(name, now_ms)
+            if self.unit(name) is not None or not self.enrolments(name):
+                self.set_state(name, "retired", "retire")
+                self.release(name, now_ms)
             self._drop(CODES, name)
             for one in self.enrolments(name):
                 if one.revoked_utc_ms is None:
@@ -236,6 +259,11 @@ class Registry:
         document = {"name": name, "log_id": log_id}
         self._documents.table(READ_TO).upsert(Document(document, doc_id=place_of(name)))
 
+    def retired(self) -> list[str]:
+        """Every name that is no longer ours, boxes and people."""
+        people = {one.name for one in self.revoked() if one.role != "unit"}
+        return sorted(people | {unit.unit for unit in self.units() if unit.state == "retired"})
+
     # ---------------------------------------------------------------- all of them
 
     def units(self) -> list[Unit]:
@@ -281,6 +309,15 @@ class Registry:
     def _get(self, table: str, key: str) -> dict[str, Any] | None:
         found = self._documents.table(table).get(doc_id=place_of(key))
         return None if found is None else dict(found)
+
+    def _move_sim(self, before: Unit | None, after: Unit) -> None:
+        held = self.holder(after.iccid) if after.iccid else None
+        if held is not None and held.unit != after.unit and held.state != "retired":
+            raise RegistryError(f"SIM {after.iccid} is in unit {held.unit}; take it out there first")
+        if before is not None and before.iccid:
+            self._drop(HOLDERS, before.iccid)
+        if after.iccid:
+            self._put(HOLDERS, after.iccid, {"unit": after.unit}, "sim")
 
     def _drop(self, table: str, key: str) -> None:
         if self._get(table, key) is not None:

@@ -21,8 +21,10 @@ COLUMNS: Final = {
     "units": ("unit", "kind", "iccid", "note"),
     "assets": ("asset", "agency", "kind", "plate", "lat_deg", "lon_deg"),
     "assignments": ("unit", "asset", "from_utc", "to_utc"),
-    "sims": ("iccid", "operator", "plan_mb"),
+    "sims": ("iccid", "operator", "plan_mb", "apn"),
 }
+
+KEYED: Final = frozenset({"units", "assets", "sims"})  # by their first column; a box may have many assignments
 
 Row = dict[str, str]
 
@@ -77,7 +79,7 @@ def take_table(
     progress: Callable[[], None] = lambda: None,
 ) -> int:
     """Put every row into the registry, all or none; how many changed something. ConfigError names all that is wrong."""
-    problems: list[Problem] = []
+    problems = _twice(table) if table.name in KEYED else []
     changed = 0
     take = _TAKERS[table.name]
     try:
@@ -117,6 +119,19 @@ def rows_of(registry: Registry, name: str) -> list[dict[str, Any]]:
     return [_row(one) for one in found[name]()]
 
 
+def _twice(table: Table) -> list[Problem]:
+    """Rows that say something else of what an earlier row has said: which of them is right nobody knows."""
+    said: dict[str, tuple[int, Row]] = {}
+    problems = []
+    for line, row in table.rows:
+        name = next(iter(row.values()))
+        first, before = said.setdefault(name, (line, row))
+        if before != row:
+            wanted = f"{name} once; line {first} says something else of it"
+            problems.append(Problem(key=f"line {line}", value=",".join(row.values()), wanted=wanted))
+    return problems
+
+
 class _Undone(Exception):
     """A dry run has seen enough."""
 
@@ -151,7 +166,7 @@ def _asset(registry: Registry, row: Row) -> bool:
 
 def _sim(registry: Registry, row: Row) -> bool:
     plan_mb = _number(row, "plan_mb") or 0
-    return registry.put_sim(Sim(iccid=row["iccid"], operator=row["operator"], plan_mb=int(plan_mb)))
+    return registry.put_sim(Sim(iccid=row["iccid"], operator=row["operator"], plan_mb=int(plan_mb), apn=row["apn"]))
 
 
 def _assignment(registry: Registry, row: Row) -> bool:

@@ -13,6 +13,7 @@ State = Literal["new", "enrolled", "retired"]
 UNIT_KINDS: Final = ("gps_unit", "camera_node")
 _KIND: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _ICCID: Final = re.compile(r"89[0-9]{16,18}")  # ITU-T E.118: 89, then up to 20 digits in all
+_APN: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,98}[A-Za-z0-9])?")  # 3GPP TS 23.003, 9.1: labels as in DNS
 
 
 class RegistryError(PantauError, ValueError):
@@ -86,11 +87,15 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sim:
-    """A SIM card and what its plan allows a month."""
+    """A SIM card: whose network, what its plan allows a month, and the access point it dials ("": the operator's own).
+
+    Which box it is in is the box's word (`Unit.iccid`): one SIM is in one box.
+    """
 
     iccid: str
     operator: str = ""
     plan_mb: int = 0
+    apn: str = ""
 
     def problems(self) -> list[str]:
         """What is wrong with it, each with what would be right."""
@@ -99,6 +104,8 @@ class Sim:
             found.append(f"iccid {self.iccid!r}: wanted 18 to 20 digits that begin with 89, as printed on the SIM")
         if self.plan_mb < 0:
             found.append(f"plan_mb {self.plan_mb}: wanted 0 (not known) or more")
+        if self.apn and not _APN.fullmatch(self.apn):
+            found.append(f"apn {self.apn!r}: wanted letters, digits, dots and -, such as internet")
         return found
 
 

@@ -73,6 +73,7 @@ def seeds() -> Mapping[str, bytes]:
         "units": b"unit,kind,iccid,note\nbox-1,gps_unit,8962100012345678901,north\nbox-2,camera_node,,\n",
         "assets": b"asset,agency,kind,plate,lat_deg,lon_deg\nambulance-7,health,ambulance,B 9007,,\n",
         "assignments": b"unit,asset,from_utc,to_utc\nbox-1,pole-1,2026-11-01T00:00:00Z,2026-11-03T00:00:00.5Z\n",
-        "sims": b"iccid,operator,plan_mb\n8962100012345678901,telkomsel,500\n",
+        "sims": b"iccid,operator,plan_mb,apn\n8962100012345678901,telkomsel,500,internet\n",
+        "twice": b"unit,kind,iccid,note\nbox-1,gps_unit,,a\nbox-1,gps_unit,,b\n",
         "quoted": b'unit,kind,iccid,note\nbox-3,gps_unit,,"a ""b"", c"\n',
     }

@@ -2,7 +2,7 @@
 
 import typer
 
-from pantau.provision import authority, box, check, registry, retiring, sheets
+from pantau.provision import authority, box, card, check, label, registry, retiring, sheets
 
 OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
 
@@ -23,6 +23,7 @@ for panel, verbs in (
         (
             registry.unit,
             registry.asset,
+            registry.sim,
             registry.assign,
             registry.release,
             registry.swap,
@@ -30,6 +31,8 @@ for panel, verbs in (
             registry.list_,
             registry.show,
             registry.import_,
+            card.card,
+            label.label,
             registry.publish,
         ),
     ),

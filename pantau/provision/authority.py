@@ -20,6 +20,7 @@ from provisioning.files import PUBLIC, SECRET, write
 from provisioning.registry import Registry
 from provisioning.values import Enrolment, RegistryError
 from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
+from wire.topics import valid_name
 
 Agencies = Annotated[list[str] | None, Option("--agency", help="What a consumer may read; * is every agency.")]
 Hosts = Annotated[list[str] | None, Option("--host", help="Names and addresses of a server.")]
@@ -57,10 +58,14 @@ def certificate(
     """Key and certificate for a machine of the centre. Boxes make their own keys: see `code` and `enrol`."""
     if role not in ROLES - {"unit"}:
         raise BadParameter(f"role {role!r}: wanted {', '.join(sorted(ROLES - {'unit'}))}")
+    if role in ("consumer", "technician") and not (name.startswith("city-") and valid_name(name)):
+        raise BadParameter(f"{name!r}: wanted city-… for a {role}, which no box can be named")
     hosts = tuple(host or ()) or ((name,) if role == "broker" else ())
     who = Identity(name=name, role=role, agencies=tuple(agency or ()), hosts=hosts)
     issuer, key = open_authority(directory), new_key()
     with office(path) as registry:
+        if any(one.revoked_utc_ms is not None for one in registry.enrolments(name)):
+            raise RegistryError(f"{name} is retired; who comes back gets a new name")
         issued = _issue(issuer, registry, who, key)
     out.mkdir(parents=True, exist_ok=True)
     write(out / f"{name}.key", key_pem(key), mode=SECRET)

@@ -16,6 +16,10 @@ from provisioning.config import EnrolmentConfig, load_enrolment
 from provisioning.enrol import Enroller
 from provisioning.est_client import EstClient, NotIssued, Server
 from provisioning.identity import Identities
+from provisioning.owner import become_owner
+from provisioning.ticket import read_ticket
+from provisioning.trust import prepare
+from provisioning.values import RegistryError
 from provisioning.words import _
 
 ConfigPath = Annotated[Path, Option("--config", help="The box's enrolment.toml.")]
@@ -26,21 +30,36 @@ EXIT_REFUSED = 1
 
 def enrol(
     code: Annotated[
-        str | None, Argument(help="The one-time code; without it the one on the card, or standard input.")
+        str | None,
+        Argument(
+            help="The one-time code, or the text of a label's QR code; without it what is on the card, or is typed."
+        ),
     ] = None,
     again: Annotated[bool, Option("--again", help="Also when this box has an identity already.")] = False,
     config: ConfigPath = FILE,
 ) -> None:
     """Give this box its identity: the key is made here and never leaves, the certificate is tried, then used.
 
+    A box that has no enrolment.toml and no ca.pem yet takes them from the label and the server it names.
     Exit 0 done, 75 try again later (no network, server away), 1 refused, 78 the file is wrong.
     """
+    given = code or (_typed() if not config.exists() else None)
+    ticket = read_ticket(given) if given else None
+    if ticket is not None:
+        _carefully(lambda: prepare(config, ticket))
     found = load_enrolment(config)
-    given = code or _on_card(found.enrolment.code_path) or ""
-    if not given and sys.stdin.isatty():
-        given = input("code: ")
+    if ticket is not None and ticket.unit != found.unit.id:
+        told = _("the label is of {label}, and this box is {unit}; to give it that name, remove {path}")
+        raise RegistryError(told.format(label=ticket.unit, unit=found.unit.id, path=config))
+    given = ticket.code if ticket is not None else given
+    given = given or _on_card(found.enrolment.code_path) or _typed()
+    become_owner(found.identity.directory)
+    if not given and (again or Identities(found.identity.directory).current() is None):
+        # Not asked with an empty one: the server would count it as a guess.
+        sys.stderr.write("pantau-provision: " + _("no code: type it, or scan the label") + "\n")
+        raise Exit(EXIT_REFUSED)
     issued = _carefully(lambda: _enroller(found).enrol(given, again=again))
-    found.enrolment.code_path.unlink(missing_ok=True)  # used: worth nothing to a thief any more
+    _carefully(lambda: found.enrolment.code_path.unlink(missing_ok=True))  # worth nothing to a thief any more
     day = f"{issued.not_valid_after_utc:%Y-%m-%d}"
     print(_("{unit} is enrolled until {day}").format(unit=found.unit.id, day=day))
 
@@ -89,6 +108,11 @@ def _carefully(act: Callable[[], Given]) -> Given:
     except OSError as error:
         sys.stderr.write(f"pantau-provision: {error}\n")
         raise Exit(EXIT_TRY_AGAIN) from error
+
+
+def _typed() -> str:
+    """A code or a label's text from the keyboard or a scanner; nothing when nobody is there to type."""
+    return input(_("code, or the label's QR code: ")) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
 def _on_card(path: Path) -> str | None:

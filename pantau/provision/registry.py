@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from typer import Argument, BadParameter, Option
 from pantau.store import AsJson, StoreUrl, instant, opened
 from provisioning.registry import Registry
 from provisioning.tables import COLUMNS, as_csv, read_table, rows_of, take_table
-from provisioning.values import Asset, RegistryError, Unit, as_document
+from provisioning.values import Asset, RegistryError, Sim, Unit, as_document
 from settings.instants import utc_text
 
 RegistryPath = Annotated[
@@ -37,16 +38,38 @@ def office(path: Path) -> Iterator[Registry]:
 
 def unit(
     name: Annotated[str, Argument(help="Name of the box: lower case letters, digits and -.")],
-    kind: Annotated[str, Option(help="gps_unit or camera_node.")] = "gps_unit",
-    iccid: Annotated[str, Option(help="Number of its SIM, as printed on it.")] = "",
-    note: Annotated[str, Option(help="Anything worth knowing.")] = "",
+    kind: Annotated[str | None, Option(help="gps_unit (when nothing is said) or camera_node.")] = None,
+    iccid: Annotated[str | None, Option(help="Number of its SIM, as printed on it; empty: it has none.")] = None,
+    note: Annotated[str | None, Option(help="Anything worth knowing.")] = None,
     path: RegistryPath = DEFAULT,
 ) -> None:
-    """Add a box, or change what is known of it."""
+    """Add a box, or change what is known of it; what is not said stays as it is."""
+    said: dict[str, Any] = {
+        key: value for key, value in {"kind": kind, "iccid": iccid, "note": note}.items() if value is not None
+    }
     with office(path) as registry:
-        before = registry.unit(name)
-        state = "new" if before is None else before.state
-        _say(registry.put_unit(Unit(unit=name, kind=kind, state=state, iccid=iccid, note=note)), f"unit {name}")
+        before = registry.unit(name) or Unit(unit=name)
+        _say(registry.put_unit(replace(before, **said)), f"unit {name}")
+
+
+def sim(
+    iccid: Annotated[str, Argument(help="Its number, as printed on it.")],
+    operator: Annotated[str | None, Option(help="Whose network it is of.")] = None,
+    plan_mb: Annotated[int | None, Option("--plan-mb", help="What its plan allows a month, MB.")] = None,
+    apn: Annotated[str | None, Option(help="The access point it dials; empty: the operator's own.")] = None,
+    unit: Annotated[str | None, Option(help="The box it is in from now on; it comes out of any other.")] = None,
+    path: RegistryPath = DEFAULT,
+) -> None:
+    """Add a SIM, or change what is known of it; what is not said stays as it is."""
+    given = {"operator": operator, "plan_mb": plan_mb, "apn": apn}
+    said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    with office(path) as registry, registry.together():
+        before = registry.sim(iccid) or Sim(iccid=iccid)
+        changed = registry.put_sim(replace(before, **said))
+        if unit is not None:
+            changed = registry.put_sim_in(iccid, unit) or changed
+        held = registry.holder(iccid)
+    _say(changed, f"sim {iccid} in {held.unit}" if held is not None else f"sim {iccid} in no box")
 
 
 def asset(
@@ -114,13 +137,15 @@ def list_(
 
 
 def show(
-    name: Annotated[str, Argument(help="A box or an asset.")], path: RegistryPath = DEFAULT, as_json: AsJson = False
+    name: Annotated[str, Argument(help="A box, an asset, or a SIM's number.")],
+    path: RegistryPath = DEFAULT,
+    as_json: AsJson = False,
 ) -> None:
-    """All that is known of a box or an asset: what it served, its certificates, who changed what."""
+    """All that is known of a box, an asset or a SIM: what it served, its certificates, who changed what."""
     with office(path) as registry:
         told = _told(registry, name)
     if told is None:
-        raise RegistryError(f"no unit and no asset {name} in the registry")
+        raise RegistryError(f"no unit, asset, SIM or certificate {name} in the registry")
     if as_json:
         print(json.dumps(told, indent=2))
         return
@@ -178,13 +203,16 @@ def publish(store_url: StoreUrl, path: RegistryPath = DEFAULT, as_json: AsJson =
 
 
 def _told(registry: Registry, name: str) -> dict[str, Any] | None:
-    unit, asset = registry.unit(name), registry.asset(name)
-    if unit is None and asset is None:
+    unit, asset, sim = registry.unit(name), registry.asset(name), registry.sim(name)
+    if unit is None and asset is None and sim is None and not registry.enrolments(name):
         return None
     spans = [s for s in registry.served() if name in (s.unit, s.asset)]
     told: dict[str, Any] = {} if unit is None else {"unit": as_document(unit)}
     if asset is not None:
         told["asset"] = as_document(asset)
+    if sim is not None:
+        held = registry.holder(name)
+        told["sim"] = {**as_document(sim), "unit": None if held is None else held.unit}
     told["served"] = [
         {"unit": s.unit, "asset": s.asset, "from_utc": utc_text(s.from_utc_ms), "to_utc": _end(s.to_utc_ms)}
         for s in spans

@@ -21,7 +21,7 @@ CRL_NAME = "crl.pem"
 
 
 def retire(
-    unit: Annotated[str, Argument(help="The box.")],
+    unit: Annotated[str, Argument(help="The box; or a technician, or any other name with a certificate.")],
     centre: Annotated[
         Path | None, Option(help="centre.toml, on the machine of the broker: the box is put out at once.")
     ] = None,
@@ -37,7 +37,7 @@ def retire(
         raise Exit(1)
     with office(path) as registry:
         revoked = [one for one in registry.retire(unit) if one.revoked_utc_ms is not None]
-        retired = [one.unit for one in registry.units() if one.state == "retired"]
+        retired = registry.retired()
     print(f"{unit} is retired; {len(revoked)} certificates revoked")
     if centre is None:
         print("the broker was not told (--centre)")

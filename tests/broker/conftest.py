@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mqtt_client import MqttClient
 
-from broker.acl import Consumer, Roles
+from broker.acl import Consumer, Roles, Technician
 from broker.mosquitto import ThrowawayMosquitto
 from provisioning.throwaway import Authority, make_authority
 
@@ -17,6 +17,7 @@ ROLES = Roles(
     consumers=(
         Consumer(name="city-fire", agencies=("fire",)),
         Consumer(name="city-centre", agencies=("*",)),
+        Technician(name="city-rini", agencies=("fire",)),
     )
 )
 

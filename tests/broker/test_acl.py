@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.acl import Consumer, Roles, receipts_name, render_acl
+from broker.acl import Consumer, Roles, Technician, receipts_name, render_acl
 
 AGENCIES = st.lists(st.from_regex(r"[a-z0-9][a-z0-9-]{0,10}", fullmatch=True) | st.just("*"), max_size=4)
 
@@ -42,3 +42,13 @@ def test_a_consumer_reads_its_agencies_and_writes_nothing(agencies: list[str]) -
 def test_a_retired_name_is_denied_everything() -> None:
     lines = render_acl(Roles(retired=("box-9",))).splitlines()
     assert lines[lines.index("user box-9") + 1] == "topic deny #"
+
+
+@given(AGENCIES)
+def test_a_technician_reads_as_a_consumer_and_births_and_writes_nothing(agencies: list[str]) -> None:
+    block = block_of(
+        render_acl(Roles(consumers=(Technician(name="city-rini", agencies=tuple(agencies)),))), "city-rini"
+    )
+    assert block[:2] == ["topic deny pantau/v1/city-rini/#", "topic read pantau/v1/+/birth"]
+    assert all(line.startswith("topic read city/v1/") for line in block[2:])
+    assert len(block) == 2 + len(agencies)

@@ -72,6 +72,19 @@ def test_a_consumer_sees_its_agency_and_nothing_else_retained_included(client: C
     assert centre.until(b"marker") >= {b"old fire", b"old police", b"new police"}
 
 
+def test_a_technician_sees_boxes_connect_and_the_own_agency_and_no_parcel_and_no_receipt(client: Connect) -> None:
+    unit, publisher, receipts = client("other"), client("bridge-publisher"), client("bridge-1-receipts")
+    unit.publish("pantau/v1/other/birth", b"birth", retain=True)
+    unit.settle("pantau/v1/none/up")
+    technician = everything(client("city-rini"))
+    unit.publish("pantau/v1/other/up", b"parcel")
+    receipts.publish("pantau/v1/other/down/receipt", b"receipt")
+    publisher.publish("city/v1/police/car-1/track", b"police")
+    publisher.publish("city/v1/fire/engine-1/event", b"marker")
+    heard = technician.until(b"marker")
+    assert {b"birth", b"marker"} <= heard and not heard & {b"parcel", b"receipt", b"police"}
+
+
 def test_a_unit_sees_only_its_own_down(client: Connect) -> None:
     receipts = client("bridge-1-receipts")
     receipts.publish("pantau/v1/other/down/desired", b"other's", retain=True)
@@ -102,6 +115,12 @@ def test_a_unit_reads_no_clean_topic_and_no_parcel(client: Connect) -> None:
         ("city-fire", "pantau/v1/other/up"),
         ("city-fire", "pantau/v1/city-fire/up"),
         ("city-fire", "city/v1/fire/engine-1/state"),
+        ("city-rini", "pantau/v1/other/up"),
+        ("city-rini", "pantau/v1/other/birth"),
+        ("city-rini", "pantau/v1/city-rini/up"),
+        ("city-rini", "pantau/v1/city-rini/birth"),
+        ("city-rini", "pantau/v1/other/down/command"),
+        ("city-rini", "city/v1/fire/engine-1/state"),
         ("bridge-1", "pantau/v1/mine/down/receipt"),
         ("bridge-publisher", "pantau/v1/mine/down/receipt"),
         ("bridge-publisher", "pantau/v1/bridge-publisher/up"),

@@ -8,6 +8,7 @@ import pytest
 from broker.config import CentreConfig
 from edge.config import UnitConfig
 from provisioning.acceptance.config import CheckConfig
+from provisioning.card.site import CardConfig
 from provisioning.config import EnrolmentConfig
 from settings import ConfigError, load
 from settings.describe import describe
@@ -15,7 +16,7 @@ from settings.describe import describe
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "config.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("schema", [UnitConfig, CentreConfig, EnrolmentConfig, CheckConfig])
+@pytest.mark.parametrize("schema", [UnitConfig, CentreConfig, EnrolmentConfig, CheckConfig, CardConfig])
 def test_the_document_holds_the_schema_word_for_word(schema: type) -> None:
     assert describe(schema) in DOCUMENT
 

@@ -14,6 +14,8 @@ from typing import Self
 
 import paho.mqtt.client as paho
 import pytest
+from boot_partition import flashed
+from box_root import BoxRoot
 from outing import EVERY_FIX, Outing, drain, eventually
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -22,6 +24,7 @@ from stage.process import Child
 from torture.consumer import pantau
 
 HOST = "localhost"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqv5v0H1oPQmQ2oXCzZ1dZ6QbGQm5C1m7x6xjXkq0aB rini@workshop"
 
 
 class Office:
@@ -63,6 +66,14 @@ class Office:
         )
         self._run("centre", "broker", "--config", str(centre))
         eventually((self.home / "store.db").exists, 20, self.children[-1].tail)
+
+    def site(self) -> None:
+        """card.toml: what cards and labels say of this city."""
+        (self.home / "keys").write_text(f"{KEY}\n")
+        (self.home / "card.toml").write_text(
+            f'[enrolment]\nhost = "{HOST}"\nport = {self.est_port}\n\n[broker]\nhost = "{HOST}"\n'
+            f'port = {self.port}\n\n[login]\nkeys_path = "keys"\n'
+        )
 
     @property
     def store_url(self) -> str:
@@ -118,7 +129,7 @@ class Office:
         self.children.append(child)
 
     def _environment(self) -> dict[str, str]:
-        paths = {"PANTAU_REGISTRY": "registry.db", "PANTAU_AUTHORITY": "authority"}
+        paths = {"PANTAU_REGISTRY": "registry.db", "PANTAU_AUTHORITY": "authority", "PANTAU_SITE": "card.toml"}
         return {**os.environ, **{key: str(self.home / value) for key, value in paths.items()}}
 
 
@@ -163,6 +174,59 @@ def test_a_retired_box_that_is_connected_is_out_within_seconds_and_stays_out(off
     assert "retired" in office.provision("renew", "--now", "--config", str(card), code=1)
     refused = office.provision("code", "box-1", code=1)
     assert "retired" in refused
+
+
+@pytest.mark.slow
+def test_a_card_makes_a_box_that_enrols_itself_at_first_power_on(office: Office) -> None:
+    office.site()
+    card = flashed(office.home / "bootfs", trixie=True)
+    office.provision("card", str(card), "--unit", "box-1")
+    with BoxRoot(office.home / "root", boot=card) as box:
+        # 1: the services are a package's, and none is on this card; all else is done.
+        box.run("sh /boot/firmware/pantau/first-boot.sh", code=1)
+        said = box.provision("enrol", user="pantau")
+        assert "box-1 is enrolled until" in said, "the broker has let it in"
+        assert box.run("stat -c '%U %a' /var/lib/pantau/identity/current/key.pem") == "pantau 600\n"
+        box.run("test ! -e /var/lib/pantau/code")
+        assert "is enrolled until" in box.provision("enrol </dev/null", user="pantau"), "twice is once"
+        assert "no code" in box.provision("enrol --again </dev/null", user="pantau", code=1)
+        assert "not yet due" in box.provision("renew", user="pantau")
+        assert "belum waktunya" in box.run(f"PANTAU_LANGUAGE=id {box.command('renew')}", user="pantau")
+
+
+@pytest.mark.slow
+def test_a_bare_box_enrols_with_nothing_but_the_text_of_its_label(office: Office) -> None:
+    office.site()
+    (told,) = json.loads(office.provision("label", "box-1", "--codes", "--json"))
+    bare = flashed(office.home / "bootfs", trixie=True)
+    with BoxRoot(office.home / "root", boot=bare) as box:
+        box.run("useradd --system --home-dir /var/lib/pantau --user-group pantau")
+        box.run("install -d -o pantau -g pantau /var/lib/pantau && install -d /etc/pantau")
+        ticket, fingerprint = told["qr"], told["qr"].split()[-1]
+        refused = box.provision(f"enrol '{ticket.replace(fingerprint, 64 * '0')}'", code=1)
+        assert "fingerprint is another" in refused
+        assert box.run("ls -A /etc/pantau /var/lib/pantau").split() == ["/etc/pantau:", "/var/lib/pantau:"]
+        said = box.run(f"echo '{ticket.lower()}' | {box.command('enrol')}")  # as root, from a scanner
+        assert "box-1 is enrolled until" in said
+        assert box.run("stat -c '%U %a' /var/lib/pantau/identity/current/key.pem") == "pantau 600\n"
+        trusted = (office.home / "authority" / "ca.pem").read_text()
+        assert box.run("cat /etc/pantau/ca.pem") == trusted
+        assert "not yet due" in box.provision("renew", user="pantau")
+        (other,) = json.loads(office.provision("label", "box-2", "--codes", "--json"))
+        assert "this box is box-1" in box.provision(f"enrol --again '{other['qr']}'", code=1)
+
+
+@pytest.mark.slow
+def test_a_technician_gets_a_certificate_under_a_name_no_box_has_and_loses_it_for_good(office: Office) -> None:
+    words = ("certificate", "--role", "technician", "--agency", "health", "--out", str(office.home / "people"))
+    assert "city-…" in office.provision(*words, "rini", code=2)
+    office.provision(*words, "city-rini")
+    assert "technician" in office.provision("show", "city-rini")
+    assert "1 certificates revoked" in office.provision(
+        "retire", "city-rini", "--yes", "--centre", str(office.home / "centre.toml")
+    )
+    assert (office.home / "credentials" / "retired").read_text() == "city-rini\n"
+    assert "is retired" in office.provision(*words, "city-rini", code=1)
 
 
 class Tap:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.registry import Registry
-from provisioning.values import Asset, RegistryError, Served, Sim, Unit
+from provisioning.values import Asset, Enrolment, RegistryError, Served, Sim, Unit
 
 DAY = 86_400_000
 
@@ -121,3 +121,50 @@ def test_it_is_all_there_when_opened_again(tmp_path: Path, registry: Registry) -
     with Registry(tmp_path / "registry.db", who="budi") as again:
         assert again.units() == registry.units() and again.assets() == registry.assets()
         assert again.served() == [Served(unit="box-1", asset="ambulance-7", from_utc_ms=10)]
+
+
+ICCID, OTHER = "8962100012345678901", "8962100012345678902"
+
+
+def test_a_sim_is_in_one_box_and_found_by_its_number(registry: Registry) -> None:
+    registry.put_sim(Sim(iccid=ICCID, operator="telkomsel", plan_mb=500, apn="internet"))
+    assert registry.holder(ICCID) is None
+    registry.put_unit(Unit(unit="box-1", iccid=ICCID))
+    assert registry.holder(ICCID) == registry.unit("box-1")
+    with pytest.raises(RegistryError, match="is in unit box-1; take it out there first"):
+        registry.put_unit(Unit(unit="box-2", iccid=ICCID))
+    registry.put_unit(Unit(unit="box-1", iccid=OTHER))
+    assert registry.holder(ICCID) is None
+    registry.put_unit(Unit(unit="box-2", iccid=ICCID))
+    assert (registry.holder(ICCID), registry.holder(OTHER)) == (registry.unit("box-2"), registry.unit("box-1"))
+
+
+def test_a_sim_that_is_put_into_another_box_comes_out_of_the_first(registry: Registry) -> None:
+    registry.put_unit(Unit(unit="box-1", iccid=ICCID, note="north"))
+    assert registry.put_sim_in(ICCID, "box-2") is True
+    assert registry.put_sim_in(ICCID, "box-2") is False
+    assert registry.unit("box-1") == Unit(unit="box-1", note="north")
+    registry.retire("box-2")
+    assert registry.put_sim_in(ICCID, "box-3") is True, "of a stolen box it may go on in another"
+    assert registry.holder(ICCID) == registry.unit("box-3")
+    with pytest.raises(RegistryError, match="no unit box-9"):
+        registry.put_sim_in(ICCID, "box-9")
+
+
+@pytest.mark.parametrize("apn", ["a b", "internet\npassword=x", "-a", "a;b"])
+def test_an_apn_that_is_none_is_refused(registry: Registry, apn: str) -> None:
+    with pytest.raises(RegistryError, match="wanted letters, digits, dots and -"):
+        registry.put_sim(Sim(iccid=ICCID, apn=apn))
+
+
+def test_a_technician_is_retired_as_a_box_is(registry: Registry) -> None:
+    issued = Enrolment(
+        serial="a1", name="city-rini", role="technician", key="k", how="office", at_utc_ms=1, ends_utc_ms=2
+    )
+    registry.add_enrolment(issued)
+    registry.retire("box-2")
+    assert [one.serial for one in registry.retire("city-rini")] == ["a1"]
+    assert [one.name for one in registry.revoked()] == ["city-rini"]
+    assert registry.retired() == ["box-2", "city-rini"]
+    with pytest.raises(RegistryError, match="no unit city-nobody"):
+        registry.retire("city-nobody")

@@ -20,7 +20,7 @@ SERVED = """unit,asset,from_utc,to_utc
 box-1,ambulance-7,2026-11-01T00:00:00Z,
 box-2,pole-1,2026-11-02T00:00:00Z,2026-11-03T00:00:00Z
 """
-SIMS = "iccid,operator,plan_mb\n8962100012345678901,telkomsel,500\n"
+SIMS = "iccid,operator,plan_mb,apn\n8962100012345678901,telkomsel,500,internet\n"
 
 
 @pytest.fixture
@@ -69,3 +69,10 @@ def test_importing_an_enrolled_box_again_leaves_it_enrolled(registry: Registry) 
     assert take(registry, UNITS) == 0
     unit = registry.unit("box-1")
     assert unit is not None and unit.state == "enrolled"
+
+
+def test_a_sheet_that_says_two_things_of_one_box_is_refused_and_the_same_row_twice_is_once(registry: Registry) -> None:
+    with pytest.raises(ConfigError, match="box-1 once; line 2 says something else"):
+        take(registry, UNITS + "box-1,gps_unit,,south\n")
+    assert registry.units() == []
+    assert take(registry, UNITS + UNITS.splitlines()[1] + "\n") == 2
