@@ -11,13 +11,14 @@ MINUTES ?= 30
 HOURS  ?= 1
 JOBS   ?= 1
 SECONDS ?= 60
+ARCH   ?= amd64 arm64 armhf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check torture soak bench fuzz clean
+.PHONY: help run test check torture soak bench fuzz packages packages-test packages-arm64-test packages-lock clean
 
 help: ## Show this help
 	@echo "pantau: make TARGET"
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "make run takes UNITS=5 SPEED=10 LOG=drive.nmea PORT=8884"
 
 run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machine, and a live table (Ctrl-C ends it)
@@ -34,7 +35,7 @@ test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKIL
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy wire settings edge broker provisioning stage torture pantau bench fuzz
+	$(BIN)/mypy wire settings edge broker provisioning stage torture pantau bench fuzz packaging/deb_build.py packaging/deb_tree.py
 	@test -d build/micropython-stubs || $(BIN)/pip install --quiet --target build/micropython-stubs micropython-rp2-rpi-pico-w-stubs
 	$(BIN)/pyright -p packaging/micropython
 	$(BIN)/lint-imports --no-cache
@@ -57,8 +58,26 @@ bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one ru
 fuzz: $(VENV)/.fuzz ## Coverage-guided fuzzing of every parser that faces the outside (SECONDS=60, TARGETS=..., SEED=...)
 	@exec $(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-clean: ## Remove the virtual environment and what make run left
-	rm -rf $(VENV) .pantau
+packages: $(VENV)/.dev ## Debian packages that install offline, into build/packages (ARCH="amd64 arm64 armhf")
+	@sh packaging/need-debhelper.sh
+	@exec $(BIN)/python packaging/deb_build.py $(ARCH)
+
+packages-test: ## Install them into Debian 12 and 13 without a network, start, upgrade, purge (as root)
+	@$(MAKE) --no-print-directory packages ARCH=$$(dpkg --print-architecture)
+	@sh packaging/need-rootfs.sh
+	@exec $(BIN)/python -m pytest tests/packages
+
+packages-arm64-test: ## The same for arm64 under qemu: a quarter of an hour (as root; registers the emulator)
+	@$(MAKE) --no-print-directory packages ARCH=arm64
+	@sh packaging/need-rootfs.sh aarch64
+	@PANTAU_DEB_ARCH=arm64 exec $(BIN)/python -m pytest tests/packages/test_installed.py -k bookworm
+
+packages-lock: $(VENV)/.dev ## Pin the wheels of the packages anew, with their hashes (needs a network)
+	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@sh packaging/lock.sh $(BIN)/uv
+
+clean: ## Remove the virtual environment, the packages, and what make run left
+	rm -rf $(VENV) .pantau build/packages
 
 $(VENV)/.%: pyproject.toml
 	@sh packaging/need-python.sh "$(PYTHON)"

@@ -1,4 +1,7 @@
-"""Which extra of pyproject.toml brings which module, so that a missing one can be named."""
+"""Which extra of pyproject.toml brings which module, so that a missing one can be named.
+
+A Debian package holds only what its machine runs: for what tries pantau out it needs a clone of the repository.
+"""
 
 EXTRA_OF = {
     "aiohttp": "authority",
@@ -14,7 +17,9 @@ EXTRA_OF = {
     "rich": "cli",
     "segno": "provisioning",
     "serial": "gps-unit",
+    "stage": "run",
     "tinydb": "gps-unit",
+    "torture": "run",
     "typer": "cli",
 }
 

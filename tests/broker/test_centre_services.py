@@ -37,7 +37,8 @@ def test_each_part_is_started_as_the_code_takes_it(part: str) -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_systemd_finds_nothing_wrong(tmp_path: Path, part: str) -> None:
     installed = tmp_path / unit_file(part).name
-    installed.write_text(unit_file(part).read_text("utf-8").replace("/opt/pantau/bin/python", sys.executable))
+    text = unit_file(part).read_text("utf-8")
+    installed.write_text(text.replace("/usr/lib/pantau-broker/bin/python", sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(installed)], capture_output=True, text=True, timeout=60
     )

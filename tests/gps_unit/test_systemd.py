@@ -42,7 +42,7 @@ def test_systemd_waits_longer_than_the_process_promises(service: configparser.Se
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     installed = tmp_path / UNIT.name
-    installed.write_text(UNIT.read_text().replace("/opt/pantau/bin/python", sys.executable))
+    installed.write_text(UNIT.read_text().replace("/usr/lib/pantau-gps-unit/bin/python", sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(installed)], capture_output=True, text=True, timeout=60
     )

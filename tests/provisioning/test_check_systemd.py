@@ -29,7 +29,7 @@ def test_it_asks_nobody_and_has_more_time_than_a_check_takes() -> None:
 @NEEDS_SYSTEMD
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     for unit in (SERVICE, TIMER):
-        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/pantau/bin/pantau-provision", sys.executable))
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/usr/bin/pantau-provision", sys.executable))
     command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / SERVICE.name), str(tmp_path / TIMER.name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -20,7 +20,7 @@ from settings import EXIT_CONFIG
 from settings.schema import keys_of
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
-PYTHON = "/opt/pantau/bin/python"
+PYTHON = "/usr/lib/pantau-provision/bin/python"
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 
 
