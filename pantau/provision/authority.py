@@ -14,12 +14,15 @@ from pantau.provision.retiring import CRL_NAME, HOME, Directory, revoked_list
 from pantau.store import AsJson
 from provisioning.authority import Issuer, found_authority, open_authority, renew_issuing
 from provisioning.codes import LASTS_MS
+from provisioning.enrol import due
 from provisioning.enrolment import Enrolments, serial_of
 from provisioning.est import PORT
 from provisioning.files import PUBLIC, SECRET, write
 from provisioning.registry import Registry
 from provisioning.values import Enrolment, RegistryError
+from provisioning.words import _
 from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
+from wire.topics import valid_name
 
 Agencies = Annotated[list[str] | None, Option("--agency", help="What a consumer may read; * is every agency.")]
 Hosts = Annotated[list[str] | None, Option("--host", help="Names and addresses of a server.")]
@@ -51,12 +54,22 @@ def certificate(
     out: Annotated[Path, Option(help="The folder for NAME.pem and NAME.key.")],
     agency: Agencies = None,
     host: Hosts = None,
+    if_due: Annotated[
+        bool, Option("--if-due", help="Only when two thirds of the one in --out are over: for a daily timer.")
+    ] = False,
+    centre: Annotated[
+        Path | None, Option(help="centre.toml, on the machine of the broker: it reads a new one at once.")
+    ] = None,
     directory: Directory = HOME,
     path: RegistryPath = DEFAULT,
 ) -> None:
     """Key and certificate for a machine of the centre. Boxes make their own keys: see `code` and `enrol`."""
     if role not in ROLES - {"unit"}:
         raise BadParameter(f"role {role!r}: wanted {', '.join(sorted(ROLES - {'unit'}))}")
+    _refuse_another_roles_name(name, role)
+    if if_due and not _is_due(out / f"{name}.pem"):
+        print(_("not yet due"))
+        return
     hosts = tuple(host or ()) or ((name,) if role == "broker" else ())
     who = Identity(name=name, role=role, agencies=tuple(agency or ()), hosts=hosts)
     issuer, key = open_authority(directory), new_key()
@@ -69,6 +82,8 @@ def certificate(
     if role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
         write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
     print(f"{out}/{name}.pem and .key ({role})")
+    if centre is not None:
+        _tell_broker(centre)
 
 
 def code(
@@ -110,6 +125,28 @@ def serve(
             serve(Enrolments(registry, open_authority(directory)), place)
         except OSError as error:
             raise RegistryError(f"{host} port {port}: {error.strerror or error}") from error
+
+
+def _refuse_another_roles_name(name: str, role: str) -> None:
+    """The broker knows a certificate by its name alone: that must not be one that may do something else."""
+    begins = {"bridge": "bridge", "publisher": "bridge", "consumer": "city-", "technician": "city-"}.get(role)
+    if begins is not None and not (name.startswith(begins) and valid_name(name)):
+        raise BadParameter(f"{name!r}: a {role}'s name begins with {begins}")
+    if role == "broker" and name.startswith(("bridge", "city-")):
+        raise BadParameter(f"{name!r}: wanted the broker's host name")
+
+
+def _is_due(path: Path) -> bool:
+    return not path.exists() or dt.datetime.now(dt.UTC) >= due(x509.load_pem_x509_certificate(path.read_bytes()))
+
+
+def _tell_broker(centre: Path) -> None:
+    from broker.config import load_centre
+    from broker.mosquitto import reload
+
+    config = load_centre(centre)
+    told = reload(config.roles, config.mosquitto_directory)
+    print(_("the broker shows it from now on") if told else _("no broker runs here; it reads it at its next start"))
 
 
 def _issue(issuer: Issuer, registry: Registry, who: Identity, key: Key) -> bytes:

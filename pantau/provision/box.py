@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from typer import Argument, Exit, Option
+from typer import Exit, Option
 
 from edge.clock import Clock
 from edge.errors import LinkRefused
@@ -25,20 +25,18 @@ EXIT_REFUSED = 1
 
 
 def enrol(
-    code: Annotated[
-        str | None, Argument(help="The one-time code; without it the one on the card, or standard input.")
-    ] = None,
     again: Annotated[bool, Option("--again", help="Also when this box has an identity already.")] = False,
     config: ConfigPath = FILE,
 ) -> None:
     """Give this box its identity: the key is made here and never leaves, the certificate is tried, then used.
 
+    The one-time code is the one on the card, or is asked for; a scanner types it. It is no argument: those are seen
+    by everybody on the box, and stay in the shell's history.
+
     Exit 0 done, 75 try again later (no network, server away), 1 refused, 78 the file is wrong.
     """
     found = load_enrolment(config)
-    given = code or _on_card(found.enrolment.code_path) or ""
-    if not given and sys.stdin.isatty():
-        given = input("code: ")
+    given = _on_card(found.enrolment.code_path) or _typed()
     issued = _carefully(lambda: _enroller(found).enrol(given, again=again))
     found.enrolment.code_path.unlink(missing_ok=True)  # used: worth nothing to a thief any more
     day = f"{issued.not_valid_after_utc:%Y-%m-%d}"
@@ -89,6 +87,12 @@ def _carefully(act: Callable[[], Given]) -> Given:
     except OSError as error:
         sys.stderr.write(f"pantau-provision: {error}\n")
         raise Exit(EXIT_TRY_AGAIN) from error
+
+
+def _typed() -> str:
+    if sys.stdin.isatty():
+        sys.stderr.write(_("code: "))
+    return sys.stdin.readline().strip()
 
 
 def _on_card(path: Path) -> str | None:

@@ -52,6 +52,10 @@ class MqttClient:
         if not reason.is_failure:
             self._connected.set()
 
+    def on_lost(self, told: Callable[[Any], None]) -> None:
+        """Call `told` with the reason whenever the connection ends."""
+        self._client.on_disconnect = lambda _client, _userdata, _flags, reason, _properties: told(reason)
+
     def subscribe(self, *filters: str) -> None:
         """Subscribe and return when the broker has answered (it may say granted and deliver nothing)."""
         answered = threading.Event()
