@@ -95,6 +95,7 @@ class Gate:
         self.mosquitto.start()
         with (self.mosquitto.directory / ACL_NAME).open("a", encoding="utf-8") as file:
             file.write(f"\nuser {EYE}\ntopic readwrite #\ntopic readwrite $SYS/#\n")
+        self.client("box-1").close()  # until its main loop runs, SIGHUP would end it
         assert self.mosquitto.pid is not None
         os.kill(self.mosquitto.pid, signal.SIGHUP)
         self.eye = self.client(EYE)

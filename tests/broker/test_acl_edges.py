@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,9 @@ from acl_gate import INSIDE, Gate, own
 from acl_matrix import Cell, allowed, cells, topics
 from paho.mqtt.client import topic_matches_sub
 from raw_mqtt import DISCONNECT, connect, publish, subscribe
+
+from edge.clock import Clock
+from edge.tls import Identity, make_context
 
 CONNECTED = b"\x20\x02\x00\x00"
 FILTERS = (
@@ -160,3 +166,31 @@ def memory_bytes(gate: Gate) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no VmRSS")
+
+
+def test_a_boxs_certificate_is_no_brokers(gate: Gate) -> None:
+    stolen = gate.authority.issue("localhost", "unit", hosts=("localhost",))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(stolen.certificate_path, stolen.key_path)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def pretend() -> None:
+        with listening, listening.accept()[0] as plain:
+            try:
+                server.wrap_socket(plain, server_side=True).close()
+            except OSError:
+                return  # it was hung up on
+
+    thief = threading.Thread(target=pretend, name="thief")
+    thief.start()
+    mine = gate.authority.credentials("box-1")
+    context = make_context(
+        Identity(ca_path=mine.ca_path, certificate_path=mine.certificate_path, key_path=mine.key_path),
+        Clock(ntp_synchronised=lambda: True),
+    )
+    with (
+        socket.create_connection(listening.getsockname(), timeout=5) as plain,
+        pytest.raises(ssl.SSLCertVerificationError, match=r"(unsuitable|unsupported) certificate purpose"),
+    ):
+        context.wrap_socket(plain, server_hostname="localhost")
+    thief.join(5)
