@@ -41,11 +41,12 @@ def authority(
     """Make the city's own authority, once: a root to lock away, and an issuing key for every day."""
     if renew:
         renew_issuing(directory, city, root_directory=root or directory)
-        print(f"{directory}/issuing.pem is new; restart the enrolment server")
+        print(_("{directory}/issuing.pem is new; restart the enrolment server").format(directory=directory))
         return
     found_authority(directory, city, root_directory=root)
-    print(f"made {directory}/ca.pem (what everybody trusts) and {directory}/issuing.key; the root's key is in")
-    print(f"{root or directory}/root.key: keep it apart from this machine, and a copy of it")
+    print(_("made {directory}/ca.pem (what everybody trusts) and {directory}/issuing.key").format(directory=directory))
+    where = _("the root's key is in {directory}/root.key: keep it apart from this machine, and a copy of it")
+    print(where.format(directory=root or directory))
 
 
 def certificate(
@@ -65,7 +66,8 @@ def certificate(
 ) -> None:
     """Key and certificate for a machine of the centre. Boxes make their own keys: see `code` and `enrol`."""
     if role not in ROLES - {"unit"}:
-        raise BadParameter(f"role {role!r}: wanted {', '.join(sorted(ROLES - {'unit'}))}")
+        wanted = ", ".join(sorted(ROLES - {"unit"}))
+        raise BadParameter(_("role {role}: wanted {wanted}").format(role=repr(role), wanted=wanted))
     _refuse_another_roles_name(name, role)
     if if_due and not _is_due(out / f"{name}.pem"):
         print(_("not yet due"))
@@ -81,7 +83,7 @@ def certificate(
     write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
     if role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
         write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
-    print(f"{out}/{name}.pem and .key ({role})")
+    print(_("{out}/{name}.pem and .key ({role})").format(out=out, name=name, role=role))
     if centre is not None:
         _tell_broker(centre)
 
@@ -124,16 +126,18 @@ def serve(
         try:
             serve(Enrolments(registry, open_authority(directory)), place)
         except OSError as error:
-            raise RegistryError(f"{host} port {port}: {error.strerror or error}") from error
+            said = _("{host} port {port}: {why}")
+            raise RegistryError(said.format(host=host, port=port, why=error.strerror or error)) from error
 
 
 def _refuse_another_roles_name(name: str, role: str) -> None:
     """The broker knows a certificate by its name alone: that must not be one that may do something else."""
     begins = {"bridge": "bridge", "publisher": "bridge", "consumer": "city-", "technician": "city-"}.get(role)
     if begins is not None and not (name.startswith(begins) and valid_name(name)):
-        raise BadParameter(f"{name!r}: a {role}'s name begins with {begins}")
+        said = _("{name}: a name for the role {role} begins with {begins}")
+        raise BadParameter(said.format(name=repr(name), role=role, begins=begins))
     if role == "broker" and name.startswith(("bridge", "city-")):
-        raise BadParameter(f"{name!r}: wanted the broker's host name")
+        raise BadParameter(_("{name}: wanted the broker's host name").format(name=repr(name)))
 
 
 def _is_due(path: Path) -> bool:
