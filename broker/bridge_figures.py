@@ -93,6 +93,10 @@ def _queues(counters: Mapping[str, int], lanes: Lanes, slot_distance_s: float, n
         by({name: lane.dropped for name, lane in of.items()}), "lane",
     )  # fmt: skip
     yield counter(
+        "pantau_bridge_hogged_parcels_total", "Of the dropped parcels: their unit alone had as much waiting as one may",
+        by({name: lane.hogged for name, lane in of.items()}), "lane",
+    )  # fmt: skip
+    yield counter(
         "pantau_bridge_dropped_notices_total", "Births, wills and states dropped at a full desk",
         counters.get("dropped_notices", 0),
     )  # fmt: skip

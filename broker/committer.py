@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 # A bridge of another store that this one has cut off (they may have one name) connects anew within 0.3 s and says so.
 LISTEN_S: Final = 1.5
+NAME_EVERY_S: Final = 60.0  # who floods a lane does it thousands of times a second, and is named once in a while
 IDLE_S: Final = 0.2  # the longest sleep of an idle committer, and how late it may hear of a stop
 # A store that is not there is asked again after this long, doubling; nothing is receipted meanwhile.
 FIRST_RETRY_S: Final = 0.1
@@ -123,6 +124,7 @@ class Committer:
         self._cost = Cost(time.monotonic())
         self._numbers = Numbers()
         self._fixed_s = FIRST_FIXED_S
+        self._name_from_s = 0.0
 
     def run(self, stop: Stop) -> None:
         """Until `stop`: then the running commit is finished and every receipt owed is sent."""
@@ -146,6 +148,13 @@ class Committer:
     def _due(self, now_s: float) -> Iterable[tuple[Key, Gathered]]:
         return self._receipts.due(now_s) if now_s >= self.silent_until_s else ()
 
+    def _name_hogs(self, now_s: float) -> None:
+        """Say who sends more than it may: its rows stay with it, and somebody should look at it or retire it."""
+        for lane in (self.lanes.live, self.lanes.bulk):
+            if lane.hog and now_s >= self._name_from_s:
+                log.warning("%s: more than a unit may have waiting; %d such parcels dropped", lane.hog, lane.hogged)
+                lane.hog, self._name_from_s = "", now_s + NAME_EVERY_S
+
     def _turn(self, store: Store, stop: Stop) -> None:
         self.woken.clear()
         live, bulk = self.lanes.take(self._cost)
@@ -158,6 +167,7 @@ class Committer:
                 self._settle(store, group, outcomes, took_s)
                 self._remember(store)
         now_s = time.monotonic()
+        self._name_hogs(now_s)
         self._send_receipts(store, self._due(now_s))
         if not self.lanes:
             wait_s = self._receipts.wait_s(now_s) if now_s >= self.silent_until_s else self.silent_until_s - now_s

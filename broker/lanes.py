@@ -6,7 +6,7 @@ positions on time under any backlog, numbers alone keep the data plan; both are 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -14,6 +14,9 @@ GROUP_S: Final = 0.1  # work a transaction: longer makes live rows wait, shorter
 LANE_S: Final = 2.0  # work the bulk lane may hold; more than a unit's patience would be resent anyway
 LANE_LIMIT_BYTES: Final = 32 * 1024 * 1024  # whatever the cost: a lane is memory of this process
 LANE_LEAST_BYTES: Final = 1024 * 1024  # a store that was just slow must not close the lane for good
+# What one unit may hold in a lane: the largest parcel (a snapshot) and what may come beside it. Who keeps to its
+# numbers holds a parcel or two; more is a unit gone wild, and what it has queued all others would wait for.
+UNIT_LIMIT_BYTES: Final = 512 * 1024
 MESSAGE_BYTES: Final = 300  # what a queued message weighs beside its payload, so that empty ones are bounded too
 BULK_PARCEL_BYTES: Final = 16 * 1024  # the most one number is for
 FIRST_COST_S: Final = 0.5e-6  # seconds a bulk byte, 50 us a row of 100 B; four times off heals within seconds
@@ -33,14 +36,22 @@ class Queued(NamedTuple):
 
 
 class Lane:
-    """A queue bounded in bytes: one thread puts, one takes, and each writes its own counters (no lock)."""
+    """A queue bounded in bytes, in all and for each topic.
+
+    One thread puts, one takes, and each writes its own counters (no lock).
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self.dropped = 0
+        self.hogged = 0  # of the dropped: their unit held its own limit already
+        self.hog = ""  # the topic of the last of them
         self._queue: deque[Queued] = deque()
         self._put_bytes = 0
         self._taken_bytes = 0
+        # By topic, as many as there are units: the access list lets each certificate write its own topics only.
+        self._put_of: defaultdict[str, int] = defaultdict(int)
+        self._taken_of: defaultdict[str, int] = defaultdict(int)
 
     def put(self, queued: Queued) -> None:
         """Queue it, or drop and count it: what is not receipted stays with the unit."""
@@ -48,13 +59,22 @@ class Lane:
         if self._put_bytes - self._taken_bytes + weight > self.limit_bytes:
             self.dropped += 1
             return
+        topic = queued.topic
+        if self._put_of[topic] - self._taken_of.get(topic, 0) + weight > UNIT_LIMIT_BYTES:
+            self.dropped += 1
+            self.hogged += 1
+            self.hog = topic
+            return
+        self._put_of[topic] += weight
         self._put_bytes += weight
         self._queue.append(queued)
 
     def take(self) -> Queued:
         """The oldest; raises IndexError when empty."""
         queued = self._queue.popleft()
-        self._taken_bytes += len(queued.payload) + MESSAGE_BYTES
+        weight = len(queued.payload) + MESSAGE_BYTES
+        self._taken_of[queued.topic] += weight
+        self._taken_bytes += weight
         return queued
 
     @property

@@ -69,12 +69,13 @@ class Link:
         self._closing = threading.Event()
         self._lost_mono_s: float | None = None
         self._warned_mono_s = -WARN_EVERY_S
+        self._tls = _context(endpoint)
         self._client = self._wire(will)
 
     def _wire(self, will: tuple[str, bytes] | None) -> paho.Client:
         client = paho.Client(CallbackAPIVersion.VERSION2, self.name, reconnect_on_failure=False)
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.tls_set_context(_context(self._endpoint))
+        client.tls_set_context(self._tls)
         client.on_socket_open = _send_at_once
         # With this set, publish() leaves the writing to the network thread: two threads writing would mix packets.
         client.on_socket_register_write = lambda *_: None
@@ -91,6 +92,7 @@ class Link:
         while not self._closing.wait(random.uniform(0.0, delay_s)):
             started_s = time.monotonic()
             try:
+                _show(self._tls, self._endpoint)
                 self._client.connect(self._endpoint.host, self._endpoint.port, KEEPALIVE_S)
             except OSError as error:
                 self._lost(str(error))
@@ -167,8 +169,13 @@ class Link:
 def _context(endpoint: Endpoint) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(endpoint.ca_path))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(str(endpoint.certificate_path), str(endpoint.key_path))
+    _show(context, endpoint)
     return context
+
+
+def _show(context: ssl.SSLContext, endpoint: Endpoint) -> None:
+    """Use the certificate as its file is now: it is renewed under a bridge that has run for a year."""
+    context.load_cert_chain(str(endpoint.certificate_path), str(endpoint.key_path))
 
 
 def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:

@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from edge.clock import Clock
 from edge.errors import LinkRefused
 from edge.tls import Identity, make_context, refusal
+from provisioning.words import _
 
 WITHIN_S: Final = 30.0
 
@@ -67,7 +68,7 @@ class Visit:
     def publish(self, topic: str, payload: bytes) -> None:
         """Hand over one message, QoS 0."""
         if self._client.publish(topic, payload, qos=0).rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionResetError(f"the connection to {self._host} was lost")
+            raise ConnectionResetError(_("the connection to {host} was lost").format(host=self._host))
 
     def take(self, within_s: float) -> bytes | None:
         """The next message that came down; None when there was none in that time."""
@@ -76,14 +77,15 @@ class Visit:
         except queue.Empty:
             return None
         if heard is None:
-            raise ConnectionResetError(f"the connection to {self._host} was lost")
+            raise ConnectionResetError(_("the connection to {host} was lost").format(host=self._host))
         return heard
 
     def _welcomed(self) -> None:
         if not self._answered.wait(self._within_s):
-            raise TimeoutError(f"{self._host} port {self._port} does not answer")
+            raise TimeoutError(_("{host} port {port} does not answer").format(host=self._host, port=self._port))
         if not self._reasons or self._reasons[0].is_failure:
-            raise LinkRefused(f"the broker does not let {self._name} in: {(self._reasons or ['hung up'])[0]}")
+            why = (self._reasons or [_("hung up")])[0]
+            raise LinkRefused(_("the broker does not let {name} in: {why}").format(name=self._name, why=why))
         if self._hear is not None:
             self._client.subscribe(self._hear, qos=0)
 

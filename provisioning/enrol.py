@@ -20,6 +20,7 @@ from edge.errors import LinkRefused
 from edge.tls import Identity
 from provisioning.est_client import EstClient
 from provisioning.identity import Folder, Identities
+from provisioning.words import _
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Enroller:
         current = self.identities.current()
         before = None if current is None else current.certificate()
         if current is None or before is None:
-            raise FileNotFoundError("this box has no identity yet: enrol it with a code first")
+            raise FileNotFoundError(_("this box has no identity yet: enrol it with a code first"))
         if not (whatever or now >= due(before)):
             return None
         shown = self._identity(current)

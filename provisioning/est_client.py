@@ -18,6 +18,7 @@ from edge.clock import Clock
 from edge.errors import LinkRefused
 from edge.tls import Identity, make_context, trusting
 from provisioning.est import PATH
+from provisioning.words import _
 from provisioning.x509 import Key, pem
 from wire.errors import PantauError
 
@@ -74,10 +75,15 @@ class EstClient:
         except (LinkRefused, FileNotFoundError) as error:
             raise NotIssued(str(error), again=False) from error
         except (OSError, http.client.HTTPException) as error:
-            raise NotIssued(f"{self._server.host} port {self._server.port}: {error}", again=True) from error
+            raise NotIssued(
+                _("{host} port {port}: {why}").format(host=self._server.host, port=self._server.port, why=error),
+                again=True,
+            ) from error
         if status != http.HTTPStatus.OK:
             why = body.decode("utf-8", "replace").strip().splitlines() or [f"HTTP status {status}"]
-            raise NotIssued(f"the server refused: {why[0][:200]}", again=status in (429, 500, 502, 503))
+            raise NotIssued(
+                _("the server refused: {why}").format(why=_(why[0][:200])), again=status in (429, 500, 502, 503)
+            )
         return ours(body, key)
 
 
@@ -93,8 +99,8 @@ def ours(answer: bytes, key: Key) -> bytes:
     try:
         found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer))
     except (ValueError, binascii.Error) as error:
-        raise NotIssued(f"the answer is no certificate: {error}", again=True) from error
+        raise NotIssued(_("the answer is no certificate: {why}").format(why=error), again=True) from error
     for one in found:
         if one.public_key() == key.public_key():
             return pem(one)
-    raise NotIssued("the answer holds no certificate for this box's key", again=True)
+    raise NotIssued(_("the answer holds no certificate for this box's key"), again=True)

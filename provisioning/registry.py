@@ -18,6 +18,7 @@ from tinydb.table import Document
 
 from edge.documents import open_documents
 from provisioning.codes import Code
+from provisioning.files import SECRET
 from provisioning.values import (
     Asset,
     Change,
@@ -52,6 +53,8 @@ class Registry:
     def __init__(
         self, path: Path, *, who: str, utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     ) -> None:
+        if not path.exists():
+            path.touch(mode=SECRET)  # SQLite gives its journals the same
         self._documents = open_documents(path)
         self._who = who
         self._utc_ms = utc_ms

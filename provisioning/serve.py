@@ -6,9 +6,11 @@ in the handshake (a box may come back late): `Enrolments.renew` judges them.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import logging
+import signal
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +75,18 @@ def application(enrolments: Enrolments) -> web.Application:
 
 
 def serve(enrolments: Enrolments, place: Place) -> None:
-    """Until SIGINT or SIGTERM. OSError when the port is taken."""
+    """Until SIGINT or SIGTERM; SIGHUP: its own certificate was renewed. OSError when the port is taken."""
+    app, tls = application(enrolments), context(place)
+
+    async def hear_of_renewal(_app: web.Application) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _show, tls, place)
+
+    app.on_startup.append(hear_of_renewal)
     web.run_app(
-        application(enrolments),
+        app,
         host=place.host,
         port=place.port,
-        ssl_context=context(place),
+        ssl_context=tls,
         print=None,
         access_log=None,  # it would write who asked for what with which header; enrolment.py says what matters
         shutdown_timeout=2.0,
@@ -95,6 +103,16 @@ def context(place: Place) -> ssl.SSLContext:
     found.verify_mode = ssl.CERT_OPTIONAL
     found.verify_flags |= X509_V_FLAG_NO_CHECK_TIME
     return found
+
+
+def _show(tls: ssl.SSLContext, place: Place) -> None:
+    """From the next connection on the certificate as its file is now; the old one stays when that cannot be used."""
+    try:
+        tls.load_cert_chain(place.certificate_path, place.key_path)
+    except OSError as error:
+        log.error("%s cannot be used, the one before it stays: %s", place.certificate_path, error)
+    else:
+        log.info("%s is read anew", place.certificate_path)
 
 
 @web.middleware

@@ -2,6 +2,7 @@
 
 import sqlite3
 from array import array
+from typing import NamedTuple
 
 from broker.store.log import Entry, LogWriter, signed
 from broker.store.observe import Holding, Observed
@@ -9,6 +10,9 @@ from broker.store.values import FUTURE
 from broker.times import ClockPoint, Dated, by_clock, by_neighbours, in_future, tighter
 from wire.ranges import MAX_SEQ, Ranges
 
+# What one transaction dates anew: a box has hundreds of records without UTC at the worst (no receiver, no network, boot
+# after boot), and they come newest first. One that makes up more must not cost all others their receipts.
+MOST_AT_ONCE = 8192
 PARCEL = -1  # source of a clock point: no anchor (those are 0.. as in the contract) but the stamps of a parcel
 
 _NEIGHBOUR = f"""FROM keys y CROSS JOIN log l ON l.log_id = y.log_id WHERE y.box = ? AND y.conflict = 0
@@ -25,6 +29,15 @@ def box_of(db: sqlite3.Connection, unit: str, outbox_id: int) -> int:
     return int(db.execute("INSERT INTO boxes (unit, outbox_id) VALUES (?, ?)", (unit, outbox_id)).lastrowid or 0)
 
 
+class _Gap(NamedTuple):
+    """Two dated rows of an outbox with none between them, and what they say of those that lie there."""
+
+    low_seq: int
+    not_before_ms: int | None
+    high_seq: int
+    not_after_ms: int | None
+
+
 class Derivation:
     """Takes the claims of bodies into the derived tables, inside the caller's transaction."""
 
@@ -33,6 +46,7 @@ class Derivation:
         self._writer = writer
         self._boots: set[tuple[str, int]] = set()  # whose clock is known better now
         self._new: list[tuple[int, int, int]] = []  # keys of undated rows of this transaction
+        self._gaps: dict[int, _Gap] = {}  # by box, the last one looked for: it is the same for every row in it
 
     def take(self, entry: Entry, observed: Observed) -> None:
         """Note what one record says beside its own time."""
@@ -81,7 +95,7 @@ class Derivation:
         self._new.append(key)
 
     def date(self, new_seqs: dict[int, tuple[int, int]]) -> set[int]:
-        """Date what can be dated, or dated better, now. new_seqs: by box the least and greatest seq of new rows.
+        """Date what can be dated, or dated better, now. new_seqs: by box the least and greatest seq of new dated rows.
 
         Returns the boxes that have rows which a neighbour still to come can date better.
         """
@@ -90,11 +104,14 @@ class Derivation:
         for box, seq, row_id in self._by_clock():  # first: what the clock dates is then a neighbour of the rest
             if self._date_one(box, seq, row_id):
                 loose.add(box)
+                continue  # it is nobody's neighbour
+            self._gaps.pop(box, None)
             least, greatest = bounds.get(box, (seq, seq))
             bounds[box] = (min(least, seq), max(greatest, seq))
         for box, (least, greatest) in bounds.items():
             between = "SELECT seq, row_id FROM undated WHERE box = ? AND low_seq < ? AND high_seq > ?"
-            for seq, row_id in self._db.execute(between, (box, greatest, least)).fetchall():
+            between += " ORDER BY seq DESC LIMIT ?"
+            for seq, row_id in self._db.execute(between, (box, greatest, least, MOST_AT_ONCE)).fetchall():
                 if self._date_one(box, seq, row_id):
                     loose.add(box)
         return loose
@@ -105,8 +122,8 @@ class Derivation:
         for unit, boot in self._boots:
             found = self._db.execute(
                 "SELECT u.box, u.seq, u.row_id FROM undated u JOIN boxes x ON x.box = u.box"
-                " WHERE x.unit = ? AND u.boot_id = ?",
-                (unit, boot),
+                " WHERE x.unit = ? AND u.boot_id = ? ORDER BY u.seq DESC LIMIT ?",
+                (unit, boot, MOST_AT_ONCE),
             )
             keys.update(dict.fromkeys(found.fetchall()))
         return list(keys)
@@ -145,12 +162,13 @@ class Derivation:
         return anchors or [ClockPoint(at, utc_ms) for at, utc_ms, _ in found]
 
     def _between(self, entry: Entry, lasted_ms: int) -> tuple[Dated | None, int, int]:
-        before = self._db.execute(_BEFORE, (entry.box, entry.seq)).fetchone()
-        after = self._db.execute(_AFTER, (entry.box, entry.seq)).fetchone()
-        low, not_before_ms = before or (0, None)
-        high, not_after_ms = after or (MAX_SEQ, entry.stored_utc_ms)
-        dated = by_neighbours(lasted_ms, not_before_ms, min(not_after_ms, entry.stored_utc_ms))
-        return dated, low, high
+        gap = self._gaps.get(entry.box)
+        if gap is None or not gap.low_seq < entry.seq < gap.high_seq:
+            before = self._db.execute(_BEFORE, (entry.box, entry.seq)).fetchone()
+            after = self._db.execute(_AFTER, (entry.box, entry.seq)).fetchone()
+            gap = self._gaps[entry.box] = _Gap(*(before or (0, None)), *(after or (MAX_SEQ, None)))
+        ends = [entry.stored_utc_ms] if gap.not_after_ms is None else [entry.stored_utc_ms, gap.not_after_ms]
+        return by_neighbours(lasted_ms, gap.not_before_ms, min(ends)), gap.low_seq, gap.high_seq
 
 
 def held_ranges(pairs: bytes) -> Ranges:

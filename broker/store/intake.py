@@ -64,6 +64,7 @@ class _Batch:
         self.served: list[tuple[int, int]] = []
         self.markers: dict[tuple[int, int], tuple[int, int]] = {}
         self.seqs: dict[_Box, list[int]] = {}
+        self.dated: dict[_Box, list[int]] = {}  # of them: what may be a neighbour to records without UTC
         self.conflicts: list[tuple[int]] = []
         self.claims: list[tuple[Entry, Observed]] = []
 
@@ -154,6 +155,8 @@ class Intake:
             marker = (name, box.number)
             if marker not in batch.markers or batch.markers[marker][1] < utc_to_ms:
                 batch.markers[marker] = (log_id, utc_to_ms)
+        if utc_ms is not None and box.number in self._loose:
+            batch.dated.setdefault(box, []).append(seq)
         if utc_ms is None or observed.anchor or observed.holdings or observed.gone:
             batch.claims.append((Entry(log_id, log_id, 0, box.number, unit, *row[1:]), observed))
         return flags
@@ -209,7 +212,7 @@ class Intake:
             if entry.flags & UNDECODED:
                 self._db.execute("INSERT OR IGNORE INTO undecoded VALUES (?)", (entry.row_id,))
             batch.derivation.take(entry, observed)
-        touched = {box.number: (min(new), max(new)) for box, new in batch.seqs.items() if box.number in self._loose}
+        touched = {box.number: (min(new), max(new)) for box, new in batch.dated.items()}
         self._loose |= batch.derivation.date(touched)
 
 

@@ -14,11 +14,13 @@ from pantau.provision.retiring import CRL_NAME, HOME, Directory, revoked_list
 from pantau.store import AsJson
 from provisioning.authority import Issuer, found_authority, open_authority, renew_issuing
 from provisioning.codes import LASTS_MS
+from provisioning.enrol import due
 from provisioning.enrolment import Enrolments, serial_of
 from provisioning.est import PORT
 from provisioning.files import PUBLIC, SECRET, write
 from provisioning.registry import Registry
 from provisioning.values import Enrolment, RegistryError
+from provisioning.words import _
 from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
 from wire.topics import valid_name
 
@@ -39,11 +41,12 @@ def authority(
     """Make the city's own authority, once: a root to lock away, and an issuing key for every day."""
     if renew:
         renew_issuing(directory, city, root_directory=root or directory)
-        print(f"{directory}/issuing.pem is new; restart the enrolment server")
+        print(_("{directory}/issuing.pem is new; restart the enrolment server").format(directory=directory))
         return
     found_authority(directory, city, root_directory=root)
-    print(f"made {directory}/ca.pem (what everybody trusts) and {directory}/issuing.key; the root's key is in")
-    print(f"{root or directory}/root.key: keep it apart from this machine, and a copy of it")
+    print(_("made {directory}/ca.pem (what everybody trusts) and {directory}/issuing.key").format(directory=directory))
+    where = _("the root's key is in {directory}/root.key: keep it apart from this machine, and a copy of it")
+    print(where.format(directory=root or directory))
 
 
 def certificate(
@@ -52,14 +55,23 @@ def certificate(
     out: Annotated[Path, Option(help="The folder for NAME.pem and NAME.key.")],
     agency: Agencies = None,
     host: Hosts = None,
+    if_due: Annotated[
+        bool, Option("--if-due", help="Only when two thirds of the one in --out are over: for a daily timer.")
+    ] = False,
+    centre: Annotated[
+        Path | None, Option(help="centre.toml, on the machine of the broker: it reads a new one at once.")
+    ] = None,
     directory: Directory = HOME,
     path: RegistryPath = DEFAULT,
 ) -> None:
     """Key and certificate for a machine of the centre. Boxes make their own keys: see `code` and `enrol`."""
     if role not in ROLES - {"unit"}:
-        raise BadParameter(f"role {role!r}: wanted {', '.join(sorted(ROLES - {'unit'}))}")
-    if role in ("consumer", "technician") and not (name.startswith("city-") and valid_name(name)):
-        raise BadParameter(f"{name!r}: wanted city-… for a {role}, which no box can be named")
+        wanted = ", ".join(sorted(ROLES - {"unit"}))
+        raise BadParameter(_("role {role}: wanted {wanted}").format(role=repr(role), wanted=wanted))
+    _refuse_another_roles_name(name, role)
+    if if_due and not _is_due(out / f"{name}.pem"):
+        print(_("not yet due"))
+        return
     hosts = tuple(host or ()) or ((name,) if role == "broker" else ())
     who = Identity(name=name, role=role, agencies=tuple(agency or ()), hosts=hosts)
     issuer, key = open_authority(directory), new_key()
@@ -73,7 +85,9 @@ def certificate(
     write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
     if role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
         write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
-    print(f"{out}/{name}.pem and .key ({role})")
+    print(_("{out}/{name}.pem and .key ({role})").format(out=out, name=name, role=role))
+    if centre is not None:
+        _tell_broker(centre)
 
 
 def code(
@@ -114,7 +128,31 @@ def serve(
         try:
             serve(Enrolments(registry, open_authority(directory)), place)
         except OSError as error:
-            raise RegistryError(f"{host} port {port}: {error.strerror or error}") from error
+            said = _("{host} port {port}: {why}")
+            raise RegistryError(said.format(host=host, port=port, why=error.strerror or error)) from error
+
+
+def _refuse_another_roles_name(name: str, role: str) -> None:
+    """The broker knows a certificate by its name alone: that must not be one that may do something else."""
+    begins = {"bridge": "bridge", "publisher": "bridge", "consumer": "city-", "technician": "city-"}.get(role)
+    if begins is not None and not (name.startswith(begins) and valid_name(name)):
+        said = _("{name}: a name for the role {role} begins with {begins}")
+        raise BadParameter(said.format(name=repr(name), role=role, begins=begins))
+    if role == "broker" and name.startswith(("bridge", "city-")):
+        raise BadParameter(_("{name}: wanted the broker's host name").format(name=repr(name)))
+
+
+def _is_due(path: Path) -> bool:
+    return not path.exists() or dt.datetime.now(dt.UTC) >= due(x509.load_pem_x509_certificate(path.read_bytes()))
+
+
+def _tell_broker(centre: Path) -> None:
+    from broker.config import load_centre
+    from broker.mosquitto import reload
+
+    config = load_centre(centre)
+    told = reload(config.roles, config.mosquitto_directory)
+    print(_("the broker shows it from now on") if told else _("no broker runs here; it reads it at its next start"))
 
 
 def _issue(issuer: Issuer, registry: Registry, who: Identity, key: Key) -> bytes:

@@ -15,6 +15,7 @@ from pantau.store import AsJson, StoreUrl, instant, opened
 from provisioning.registry import Registry
 from provisioning.tables import COLUMNS, as_csv, read_table, rows_of, take_table
 from provisioning.values import Asset, RegistryError, Sim, Unit, as_document
+from provisioning.words import _
 from settings.instants import utc_text
 
 RegistryPath = Annotated[
@@ -31,7 +32,7 @@ def office(path: Path) -> Iterator[Registry]:
     try:
         registry = Registry(path, who=who)
     except Exception as error:
-        raise RegistryError(f"registry {path}: {error}") from error
+        raise RegistryError(_("registry {path}: {why}").format(path=path, why=error)) from error
     with registry:
         yield registry
 
@@ -49,7 +50,7 @@ def unit(
     }
     with office(path) as registry:
         before = registry.unit(name) or Unit(unit=name)
-        _say(registry.put_unit(replace(before, **said)), f"unit {name}")
+        _say(registry.put_unit(replace(before, **said)), _("unit {name}").format(name=name))
 
 
 def sim(
@@ -69,7 +70,8 @@ def sim(
         if unit is not None:
             changed = registry.put_sim_in(iccid, unit) or changed
         held = registry.holder(iccid)
-    _say(changed, f"sim {iccid} in {held.unit}" if held is not None else f"sim {iccid} in no box")
+    told = _("SIM {iccid} in no box") if held is None else _("SIM {iccid} in {unit}")
+    _say(changed, told.format(iccid=iccid, unit="" if held is None else held.unit))
 
 
 def asset(
@@ -84,7 +86,7 @@ def asset(
     """Add a vehicle, machine or pole, or change what is known of it."""
     with office(path) as registry:
         made = Asset(asset=name, agency=agency, kind=kind, plate=plate, lat_deg=lat_deg, lon_deg=lon_deg)
-        _say(registry.put_asset(made), f"asset {name}")
+        _say(registry.put_asset(made), _("asset {name}").format(name=name))
 
 
 def assign(
@@ -96,13 +98,16 @@ def assign(
 ) -> None:
     """From then on the box serves the asset; what it served before ends there."""
     with office(path) as registry:
-        _say(registry.assign(unit, asset, _moment(at), instant(until)), f"{unit} serves {asset}")
+        _say(
+            registry.assign(unit, asset, _moment(at), instant(until)),
+            _("{unit} serves {asset}").format(unit=unit, asset=asset),
+        )
 
 
 def release(unit: Annotated[str, Argument(help="The box.")], at: When = None, path: RegistryPath = DEFAULT) -> None:
     """From then on the box serves nothing."""
     with office(path) as registry:
-        _say(registry.release(unit, _moment(at)), f"{unit} serves nothing")
+        _say(registry.release(unit, _moment(at)), _("{unit} serves nothing").format(unit=unit))
 
 
 def swap(
@@ -114,7 +119,7 @@ def swap(
     """The new box serves from then on what the old one served; the asset keeps one history."""
     with office(path) as registry:
         asset = registry.swap(old, new, _moment(at))
-    print(f"{asset}: {new} instead of {old}")
+    print(_("{asset}: {new} instead of {old}").format(asset=asset, new=new, old=old))
 
 
 def list_(
@@ -124,7 +129,8 @@ def list_(
 ) -> None:
     """Everything of one kind, as CSV (which `import` reads) or JSON."""
     if what not in (*COLUMNS, "changes"):
-        raise BadParameter(f"{what!r}: wanted {', '.join(COLUMNS)} or changes")
+        said = _("{what}: wanted {kinds} or changes")
+        raise BadParameter(said.format(what=repr(what), kinds=", ".join(COLUMNS)))
     with office(path) as registry:
         if what == "changes":
             for change in registry.changes():
@@ -145,7 +151,7 @@ def show(
     with office(path) as registry:
         told = _told(registry, name)
     if told is None:
-        raise RegistryError(f"no unit, asset, SIM or certificate {name} in the registry")
+        raise RegistryError(_("no unit, asset, SIM or certificate {name} in the registry").format(name=name))
     if as_json:
         print(json.dumps(told, indent=2))
         return
@@ -172,9 +178,12 @@ def import_(
     with office(path) as registry, Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(table.name, total=len(table.rows))
         changed = take_table(registry, table, str(csv), dry_run=dry_run, progress=lambda: progress.advance(task))
-    would = "would change" if dry_run else "changed"
     told = {"rows": len(table.rows), "changed": changed, "dry_run": dry_run}
-    print(json.dumps(told) if as_json else f"{len(table.rows)} {table.name} read, {changed} {would}")
+    if as_json:
+        print(json.dumps(told))
+        return
+    said = _("{rows} {table} read, {changed} would change") if dry_run else _("{rows} {table} read, {changed} changed")
+    print(said.format(rows=len(table.rows), table=table.name, changed=changed))
 
 
 def publish(store_url: StoreUrl, path: RegistryPath = DEFAULT, as_json: AsJson = False) -> None:
@@ -197,9 +206,8 @@ def publish(store_url: StoreUrl, path: RegistryPath = DEFAULT, as_json: AsJson =
     with opened(store_url) as store:
         corrected = store.set_assignments(assignments)
     told = {"assignments": len(assignments), "corrected": corrected}
-    print(
-        json.dumps(told) if as_json else f"{len(assignments)} assignments at the centre, {corrected} records corrected"
-    )
+    said = _("{assignments} assignments at the centre, {corrected} records corrected")
+    print(json.dumps(told) if as_json else said.format(**told))
 
 
 def _told(registry: Registry, name: str) -> dict[str, Any] | None:
@@ -241,7 +249,7 @@ def _end(utc_ms: int | None) -> str:
 
 
 def _say(changed: bool, what: str) -> None:
-    print(what if changed else f"{what}: it is so already")
+    print(what if changed else _("{what}: it is so already").format(what=what))
 
 
 def _line(told: dict[str, Any]) -> str:

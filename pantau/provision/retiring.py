@@ -12,6 +12,7 @@ from pantau.provision.registry import DEFAULT, RegistryPath, office
 from provisioning.authority import open_authority
 from provisioning.expel import expel
 from provisioning.files import PUBLIC, write
+from provisioning.words import _
 
 Directory = Annotated[
     Path, Option("--authority", envvar="PANTAU_AUTHORITY", help="The folder of the issuing key and root.pem.")
@@ -33,14 +34,14 @@ def retire(
 
     Without --centre only registry and enrolment server know; run it again on the broker's machine.
     """
-    if not yes and not confirm(f"Retire {unit} for ever? A repaired box gets a new name."):
+    if not yes and not confirm(_("Retire {unit} for ever? A repaired box gets a new name.").format(unit=unit)):
         raise Exit(1)
     with office(path) as registry:
         revoked = [one for one in registry.retire(unit) if one.revoked_utc_ms is not None]
         retired = registry.retired()
-    print(f"{unit} is retired; {len(revoked)} certificates revoked")
+    print(_("{unit} is retired; {count} certificates revoked").format(unit=unit, count=len(revoked)))
     if centre is None:
-        print("the broker was not told (--centre)")
+        print(_("the broker was not told (--centre)"))
         return
     _put_out(unit, retired, centre, directory, path)
 
@@ -52,7 +53,7 @@ def crl(
 ) -> None:
     """Write the list of revoked certificates anew; daily, as it ends after 30 days and then nobody is let in."""
     write(out, revoked_list(directory, path), mode=PUBLIC)
-    print(f"{out} is new; the broker reads it at its next start")
+    print(_("{out} is new; the broker reads it at its next start").format(out=out))
 
 
 def revoked_list(directory: Path, path: Path) -> bytes:
@@ -74,7 +75,8 @@ def _put_out(unit: str, retired: list[str], centre: Path, directory: Path, path:
     write(config.retired_path, "".join(f"{name}\n" for name in retired).encode(), mode=PUBLIC)
     write(config.crl_path, revoked_list(directory, path), mode=PUBLIC)
     if not reload(config.roles, config.mosquitto_directory):
-        sys.stderr.write("pantau-provision: no broker runs here; it refuses the box from its next start on\n")
+        said = _("no broker runs here; it refuses the box from its next start on")
+        sys.stderr.write(f"pantau-provision: {said}\n")
         raise Exit(1)
     try:
         expel(
@@ -85,6 +87,7 @@ def _put_out(unit: str, retired: list[str], centre: Path, directory: Path, path:
             ca_path=config.ca_path,
         )
     except (LinkRefused, OSError) as error:
-        sys.stderr.write(f"pantau-provision: {unit} may do nothing any more, but its connection stays: {error}\n")
+        said = _("{unit} may do nothing any more, but its connection stays: {why}")
+        sys.stderr.write(f"pantau-provision: {said.format(unit=unit, why=error)}\n")
         raise Exit(1) from error
-    print(f"{unit} may do nothing at the broker any more, and its connection has ended")
+    print(_("{unit} may do nothing at the broker any more, and its connection has ended").format(unit=unit))

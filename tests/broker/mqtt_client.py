@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import ssl
 import threading
 import time
@@ -38,6 +39,7 @@ class MqttClient:
         self._client.tls_set_context(context)
         if will is not None:
             self._client.will_set(will[0], will[1], qos=1, retain=True)
+        self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_message = lambda _client, _userdata, message: self.messages.put(message)
         self._client.connect(host, port, keepalive=30)
@@ -50,6 +52,10 @@ class MqttClient:
         if not reason.is_failure:
             self._connected.set()
 
+    def on_lost(self, told: Callable[[Any], None]) -> None:
+        """Call `told` with the reason whenever the connection ends."""
+        self._client.on_disconnect = lambda _client, _userdata, _flags, reason, _properties: told(reason)
+
     def subscribe(self, *filters: str) -> None:
         """Subscribe and return when the broker has answered (it may say granted and deliver nothing)."""
         answered = threading.Event()
@@ -58,8 +64,20 @@ class MqttClient:
         if not answered.wait(PATIENCE_S):
             raise TimeoutError("no SUBACK")
 
+    def unsubscribe(self, topic: str) -> None:
+        """Unsubscribe and return when the broker has answered."""
+        answered = threading.Event()
+        self._client.on_unsubscribe = lambda *_: answered.set()
+        self._client.unsubscribe(topic)
+        if not answered.wait(PATIENCE_S):
+            raise TimeoutError("no UNSUBACK")
+
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=qos, retain=retain)
+
+    def publish_and_wait(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
+        """Publish and return when the exchange that `qos` asks for is over."""
+        self._client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(PATIENCE_S)
 
     def settle(self, own_topic: str) -> None:
         """Return when the broker has worked off all that this client sent: an own QoS 1 publish was answered."""
@@ -100,3 +118,7 @@ class MqttClient:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer that is waited for costs 40 ms

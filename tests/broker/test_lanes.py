@@ -11,7 +11,9 @@ from broker.lanes import (
     FIRST_COST_S,
     GROUP_S,
     LANE_LEAST_BYTES,
+    LANE_LIMIT_BYTES,
     MESSAGE_BYTES,
+    UNIT_LIMIT_BYTES,
     Cost,
     Lane,
     Lanes,
@@ -168,3 +170,33 @@ def test_numbers_never_go_back_and_never_exceed_the_field(asks: list[tuple[int, 
         assert 0 <= after_ms < 2**32
         assert now_s + after_ms / 1000 >= before_s - 0.002
         before_s = now_s + after_ms / 1000
+
+
+def test_who_floods_a_lane_is_dropped_and_nobody_else() -> None:
+    lane = Lane(LANE_LIMIT_BYTES)
+    for _ in range(5_000):
+        lane.put(Queued("pantau/v1/noisy/up", bytes(1000), 0.0))
+    lane.put(Queued("pantau/v1/quiet/up", bytes(UNIT_LIMIT_BYTES - MESSAGE_BYTES), 0.0))
+    assert lane.held_bytes <= 2 * UNIT_LIMIT_BYTES
+    assert lane.hogged == lane.dropped > 4_000 and lane.hog == "pantau/v1/noisy/up"
+    taken = [lane.take().topic for _ in range(len(lane))]
+    assert taken[-1] == "pantau/v1/quiet/up"
+    lane.put(Queued("pantau/v1/noisy/up", bytes(1000), 0.0))
+    assert len(lane) == 1, "what was taken is no longer held"
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 300_000) | st.none())))
+def test_a_lane_holds_of_each_unit_what_was_put_less_what_was_taken(steps: list[tuple[str, int | None]]) -> None:
+    lane, held = Lane(LANE_LIMIT_BYTES), {"a": 0, "b": 0}
+    for unit, size in steps:
+        if size is None:
+            if lane:
+                taken = lane.take()
+                held[taken.topic] -= len(taken.payload) + MESSAGE_BYTES
+            continue
+        before = lane.dropped
+        lane.put(Queued(unit, bytes(size), 0.0))
+        fits = held[unit] + size + MESSAGE_BYTES <= UNIT_LIMIT_BYTES
+        assert (lane.dropped == before) == fits
+        held[unit] += (size + MESSAGE_BYTES) * fits
+    assert lane.held_bytes == sum(held.values())

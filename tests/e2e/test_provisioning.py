@@ -203,7 +203,8 @@ def test_a_bare_box_enrols_with_nothing_but_the_text_of_its_label(office: Office
         box.run("useradd --system --home-dir /var/lib/pantau --user-group pantau")
         box.run("install -d -o pantau -g pantau /var/lib/pantau && install -d /etc/pantau")
         ticket, fingerprint = told["qr"], told["qr"].split()[-1]
-        refused = box.provision(f"enrol '{ticket.replace(fingerprint, 64 * '0')}'", code=1)
+        forged = ticket.replace(fingerprint, 64 * "0")
+        refused = box.run(f"echo '{forged}' | {box.command('enrol')}", code=1)
         assert "fingerprint is another" in refused
         assert box.run("ls -A /etc/pantau /var/lib/pantau").split() == ["/etc/pantau:", "/var/lib/pantau:"]
         said = box.run(f"echo '{ticket.lower()}' | {box.command('enrol')}")  # as root, from a scanner
@@ -213,13 +214,13 @@ def test_a_bare_box_enrols_with_nothing_but_the_text_of_its_label(office: Office
         assert box.run("cat /etc/pantau/ca.pem") == trusted
         assert "not yet due" in box.provision("renew", user="pantau")
         (other,) = json.loads(office.provision("label", "box-2", "--codes", "--json"))
-        assert "this box is box-1" in box.provision(f"enrol --again '{other['qr']}'", code=1)
+        assert "this box is box-1" in box.run(f"echo '{other['qr']}' | {box.command('enrol --again')}", code=1)
 
 
 @pytest.mark.slow
 def test_a_technician_gets_a_certificate_under_a_name_no_box_has_and_loses_it_for_good(office: Office) -> None:
     words = ("certificate", "--role", "technician", "--agency", "health", "--out", str(office.home / "people"))
-    assert "city-…" in office.provision(*words, "rini", code=2)
+    assert "begins with city-" in office.provision(*words, "rini", code=2)
     office.provision(*words, "city-rini")
     assert "technician" in office.provision("show", "city-rini")
     assert "1 certificates revoked" in office.provision(

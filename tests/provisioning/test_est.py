@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.authority import found_authority
+from provisioning.authority import Issuer, found_authority, open_authority
 from provisioning.enrolment import Enrolments
 from provisioning.files import PUBLIC, SECRET, write
 from provisioning.registry import Registry
@@ -38,8 +41,8 @@ serve(enrolments, Place(host="127.0.0.1", port=port, ca_path=home / "ca.pem",
 class Est:
     """A running server, and curl."""
 
-    def __init__(self, home: Path, port: int, code: str) -> None:
-        self.home, self.port, self.code = home, port, code
+    def __init__(self, home: Path, port: int, code: str, pid: int) -> None:
+        self.home, self.port, self.code, self.pid = home, port, code, pid
 
     def curl(self, operation: str, *words: str) -> tuple[int, bytes]:
         url = f"https://localhost:{self.port}/.well-known/est/{operation}"
@@ -80,7 +83,7 @@ def est(tmp_path: Path) -> Iterator[Est]:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             assert server.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        yield Est(home, port, code)
+        yield Est(home, port, code, server.pid)
     finally:
         server.terminate()
         assert server.wait(10) == 0
@@ -122,3 +125,34 @@ def test_bad_input_is_an_answer_and_the_server_goes_on(est: Est, tmp_path: Path)
         silent.sendall(b"\x16\x03\x01garbage")
     _, asked = requested(tmp_path, "box-1", "rsa:2048")
     assert est.post("simpleenroll", asked, "-u", f"box-1:{est.code}")[0] == 200
+
+
+def test_the_servers_own_certificate_is_renewed_while_it_runs_and_a_broken_one_is_not_taken(est: Est) -> None:
+    issuer, before = open_authority(est.home), shown_serial(est)
+    renew_server(est, issuer)
+    deadline = time.monotonic() + 10
+    while (renewed := shown_serial(est)) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (est.home / "server.pem").write_text("no certificate")
+    os.kill(est.pid, signal.SIGHUP)
+    time.sleep(0.5)
+    assert shown_serial(est) == renewed
+    assert est.curl("cacerts")[0] == 200
+
+
+def renew_server(est: Est, issuer: Issuer) -> None:
+    key = new_key()
+    mine = issuer.issue(Identity(name="localhost", role="broker", hosts=("localhost",)), key.public_key())
+    write(est.home / "server.key", key_pem(key), mode=SECRET)
+    write(est.home / "server.pem", mine + pem(issuer.issuing), mode=PUBLIC)
+    os.kill(est.pid, signal.SIGHUP)
+
+
+def shown_serial(est: Est) -> str:
+    context = ssl.create_default_context(cafile=str(est.home / "ca.pem"))
+    with (
+        socket.create_connection(("127.0.0.1", est.port), timeout=5) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        return str((tls.getpeercert() or {})["serialNumber"])

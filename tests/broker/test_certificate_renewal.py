@@ -1,0 +1,154 @@
+"""The centre's certificates are renewed while everybody is connected, and nobody notices; what ends is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from bridge_driver import endpoint
+from conftest import ROLES
+from cryptography import x509
+from mqtt_client import MqttClient
+
+from broker.mosquitto import ThrowawayMosquitto
+from broker.mqtt import Link
+from provisioning.throwaway import Authority, make_authority
+
+SOON_S = 3.0
+WITHIN_S = 10.0
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def shown(broker: ThrowawayMosquitto, authority: Authority) -> int:
+    """Serial number of the certificate that a new connection is shown."""
+    context = ssl.create_default_context(cafile=str(authority.ca_path))
+    with (
+        socket.create_connection((broker.host, broker.port), timeout=5) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"").serial_number
+
+
+def soon() -> dt.datetime:
+    return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=SOON_S)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Authority:
+    """An authority whose broker gets other certificates than everybody else's tests have."""
+    return make_authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def start(mine: Authority, tmp_path: Path) -> Iterator[Callable[[], ThrowawayMosquitto]]:
+    found: list[ThrowawayMosquitto] = []
+
+    def started() -> ThrowawayMosquitto:
+        pems = mine.ensure("localhost", "broker")
+        broker = ThrowawayMosquitto(
+            tmp_path / "mosquitto",
+            ca_path=pems.ca_path,
+            certificate_path=pems.certificate_path,
+            key_path=pems.key_path,
+            roles=ROLES,
+        )
+        broker.start()
+        found.append(broker)
+        return broker
+
+    yield started
+    for broker in found:
+        broker.kill()
+
+
+def renew(broker: ThrowawayMosquitto, mine: Authority) -> None:
+    mine.issue("localhost", "broker")
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGHUP)
+
+
+def test_a_renewed_broker_drops_nobody_and_shows_the_new_one(
+    mine: Authority, start: Callable[[], ThrowawayMosquitto]
+) -> None:
+    broker = start()
+    before = shown(broker, mine)
+    unit = MqttClient(mine.ensure("box-1", "unit"), broker.host, broker.port)
+    receipts = MqttClient(mine.ensure("bridge-1-receipts", "bridge"), broker.host, broker.port)
+    try:
+        lost: list[object] = []
+        unit.on_lost(lost.append)
+        unit.subscribe("pantau/v1/box-1/down/#")
+        renew(broker, mine)
+        eventually(lambda: shown(broker, mine) != before)
+        for n in range(50):
+            receipts.publish("pantau/v1/box-1/down/receipt", f"{n}".encode())
+        assert [bytes(unit.next().payload) for _ in range(50)] == [f"{n}".encode() for n in range(50)]
+        assert not lost, "the session from before the renewal is the one that heard it"
+    finally:
+        unit.close()
+        receipts.close()
+
+
+def test_a_broker_whose_certificate_ends_keeps_its_sessions_and_a_renewal_lets_others_in_again(
+    mine: Authority, start: Callable[[], ThrowawayMosquitto]
+) -> None:
+    mine.issue("localhost", "broker", not_after=soon())
+    broker = start()
+    unit = MqttClient(mine.ensure("box-1", "unit"), broker.host, broker.port)
+    try:
+        lost: list[object] = []
+        unit.on_lost(lost.append)
+        time.sleep(SOON_S + 1.0)
+        with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+            shown(broker, mine)
+        unit.settle("pantau/v1/box-1/up")
+        renew(broker, mine)
+        eventually(lambda: lets_in(broker, mine))
+        unit.settle("pantau/v1/box-1/up")
+        assert not lost
+    finally:
+        unit.close()
+
+
+def test_a_bridge_that_was_renewed_while_it_ran_comes_back_with_the_new_one(
+    mine: Authority, start: Callable[[], ThrowawayMosquitto]
+) -> None:
+    mine.issue("bridge-1", "bridge", not_after=soon())
+    broker = start()
+    connected = threading.Semaphore(0)
+    link = Link(endpoint(mine, broker, "bridge-1"), "bridge-1", connected=connected.release)
+    running = threading.Thread(target=link.run, name="renewed-link")
+    running.start()
+    try:
+        assert connected.acquire(timeout=WITHIN_S)
+        time.sleep(SOON_S + 1.0)
+        assert link.online, "what is connected stays connected"
+        broker.kill()
+        broker.start()
+        assert not connected.acquire(timeout=2.0), "an ended certificate is refused"
+        mine.issue("bridge-1", "bridge")
+        assert connected.acquire(timeout=WITHIN_S), "the file is read at each connect"
+    finally:
+        link.close()
+        running.join(WITHIN_S)
+
+
+def lets_in(broker: ThrowawayMosquitto, mine: Authority) -> bool:
+    try:
+        return bool(shown(broker, mine))
+    except ssl.SSLCertVerificationError:
+        return False

@@ -1,0 +1,71 @@
+"""The field guide is the same in both languages: its steps, what is typed, what is seen, and each thing to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from provisioning.words import translated
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+ENGLISH, INDONESIAN = ((DOCS / name).read_text("utf-8") for name in ("field-guide.md", "field-guide.id.md"))
+
+
+class Step(NamedTuple):
+    """What must not differ between languages."""
+
+    number: str
+    typed: list[str]
+    seen: int
+    hints: int
+    rows: int
+    quoted: list[str]
+
+
+def steps(page: str) -> list[Step]:
+    """Every step of a guide."""
+    found = []
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        plain = re.sub(r"```.*?```", "", section, flags=re.DOTALL)
+        found.append(
+            Step(
+                number=section.split(".")[0],
+                typed=re.findall(r"```sh\n(.*?)```", section, re.DOTALL),
+                seen=section.count("```text"),
+                hints=len(re.findall(r"^\* ", plain, re.MULTILINE)),
+                rows=len(re.findall(r"^\| ", plain, re.MULTILINE)),
+                quoted=[] if section.startswith("3.") else re.findall(r"`([^`]+)`", plain),
+            )
+        )
+    return found
+
+
+def test_both_have_the_same_steps() -> None:
+    assert [step.number for step in steps(ENGLISH)] == [str(n) for n in range(1, 8)]
+    for english, indonesian in zip(steps(ENGLISH), steps(INDONESIAN), strict=True):
+        assert sorted(english.quoted) == sorted(indonesian.quoted), english.number
+        assert english._replace(quoted=[]) == indonesian._replace(quoted=[])
+
+
+def test_every_step_says_what_should_be_seen() -> None:
+    for page, words in ((ENGLISH, "You should see"), (INDONESIAN, "Seharusnya")):
+        for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:7]:
+            assert words in section, section[:40]
+
+
+def test_what_enrol_says_is_what_the_guide_shows() -> None:
+    refused = [
+        "no such name, or another code",
+        "the code has expired; ask for a new one",
+        "the code has been used",
+        "retired",
+    ]
+    for page, code in ((ENGLISH, "en"), (INDONESIAN, "id")):
+        for why in refused:
+            said = translated("the server refused: {why}", code).format(why=translated(why, code))
+            assert f"`{said}`" in page
+        assert translated("{unit} is enrolled until {day}", code).format(unit="box-1", day="2027-11-23") in page
+        assert translated("code: ", code) + "ABCD-EFGH-JKLM" in page
+    server = (DOCS.parent / "provisioning" / "enrolment.py").read_text("utf-8")
+    assert all(f'"{why}"' in server for why in refused), "the server still says so"
