@@ -34,23 +34,22 @@ def enrol(
 ) -> None:
     """Give this box its identity: the key is made here and never leaves, the certificate is tried, then used.
 
-    The code, or the text of a label's QR code, is the one on the card, or is asked for; a scanner types it. It is no
-    argument: those are seen by everybody on the box, and stay in the shell's history. A box that has no enrolment.toml
-    and no ca.pem yet takes them from the label and the server it names.
+    The one-time code, or the text of a label's QR code, is on the card, or is typed or scanned. It is no argument:
+    those are seen by everybody on the box, and stay in the shell's history. A box that has no enrolment.toml and no
+    ca.pem yet takes them from the label and the server it names.
 
     Exit 0 done, 75 try again later (no network, server away), 1 refused, 78 the file is wrong.
     """
-    given = None if config.exists() else _typed()
-    if given and (ticket := read_ticket(given)) is not None:
-        prepared = ticket
-        _carefully(lambda: prepare(config, prepared))
+    given = _on_card(load_enrolment(config).enrolment.code_path) if config.exists() else None
+    given = given or _typed()
+    ticket = read_ticket(given) if given else None
+    if ticket is not None:
+        _carefully(lambda: prepare(config, ticket))
     found = load_enrolment(config)
-    given = given or _on_card(found.enrolment.code_path) or _typed()
-    if given and (ticket := read_ticket(given)) is not None:
-        if ticket.unit != found.unit.id:
-            told = _("the label is of {label}, and this box is {unit}; to give it that name, remove {path}")
-            raise RegistryError(told.format(label=ticket.unit, unit=found.unit.id, path=config))
-        given = ticket.code
+    if ticket is not None and ticket.unit != found.unit.id:
+        told = _("the label is of {label}, and this box is {unit}; to give it that name, remove {path}")
+        raise RegistryError(told.format(label=ticket.unit, unit=found.unit.id, path=config))
+    given = ticket.code if ticket is not None else given
     become_owner(found.identity.directory)
     if not given and (again or Identities(found.identity.directory).current() is None):
         # Not asked with an empty one: the server would count it as a guess.
@@ -110,9 +109,7 @@ def _carefully(act: Callable[[], Given]) -> Given:
 
 def _typed() -> str:
     """A code or a label's text from the keyboard or a scanner; nothing when nobody is there to type."""
-    if sys.stdin.isatty():
-        sys.stderr.write(_("code, or the label's QR code: "))
-    return sys.stdin.readline().strip()
+    return input(_("code, or the label's QR code: ")) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
 def _on_card(path: Path) -> str | None:

@@ -66,6 +66,6 @@ def test_what_enrol_says_is_what_the_guide_shows() -> None:
             said = translated("the server refused: {why}", code).format(why=translated(why, code))
             assert f"`{said}`" in page
         assert translated("{unit} is enrolled until {day}", code).format(unit="box-1", day="2027-11-23") in page
-        assert translated("code: ", code) + "ABCD-EFGH-JKLM" in page
+        assert translated("code, or the label's QR code: ", code) + "ABCD-EFGH-JKLM" in page
     server = (DOCS.parent / "provisioning" / "enrolment.py").read_text("utf-8")
     assert all(f'"{why}"' in server for why in refused), "the server still says so"

@@ -203,8 +203,8 @@ def test_a_bare_box_enrols_with_nothing_but_the_text_of_its_label(office: Office
         box.run("useradd --system --home-dir /var/lib/pantau --user-group pantau")
         box.run("install -d -o pantau -g pantau /var/lib/pantau && install -d /etc/pantau")
         ticket, fingerprint = told["qr"], told["qr"].split()[-1]
-        forged = ticket.replace(fingerprint, 64 * "0")
-        refused = box.run(f"echo '{forged}' | {box.command('enrol')}", code=1)
+        other_city = ticket.replace(fingerprint, 64 * "0")
+        refused = box.run(f"echo '{other_city}' | {box.command('enrol')}", code=1)
         assert "fingerprint is another" in refused
         assert box.run("ls -A /etc/pantau /var/lib/pantau").split() == ["/etc/pantau:", "/var/lib/pantau:"]
         said = box.run(f"echo '{ticket.lower()}' | {box.command('enrol')}")  # as root, from a scanner

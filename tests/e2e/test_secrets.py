@@ -1,7 +1,7 @@
 """Codes and keys are in no log, no process list and no file that others can read, while a box lives its whole life.
 
-Every command runs with a umask of 0, so that a mode somebody forgot to set shows. A camera's password and a SIM's PIN
-are not kept anywhere yet.
+Every command runs with a umask of 0, so that a mode somebody forgot to set shows. An access point's password is in the
+office's file and on cards, and is not followed here; cameras' passwords and SIMs' PINs are kept nowhere yet.
 """
 
 from __future__ import annotations
