@@ -7,7 +7,6 @@ ends with a working identity, the old one or the new one.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from edge.tls import Identity
 from provisioning.est_client import EstClient
 from provisioning.identity import Folder, Identities
 from provisioning.words import _
-
-log = logging.getLogger(__name__)
 
 RENEW_AFTER: Final = 2 / 3  # of a certificate's life, as certbot and step-ca have it
 JITTER: Final = 0.05  # of its life: boxes enrolled on one day do not come back on one day
@@ -85,7 +82,6 @@ class Enroller:
         self.at("enrol:swapped")
         issued = folder.certificate()
         assert issued is not None
-        log.info("this box is %s until %s", self.name, issued.not_valid_after_utc)
         return issued
 
     def _identity(self, folder: Folder) -> Identity:

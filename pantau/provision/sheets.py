@@ -11,18 +11,20 @@ from typer import Argument, BadParameter, Exit, Option, Typer
 
 from pantau.provision.registry import DEFAULT, RegistryPath, office
 from pantau.store import AsJson, opened
-from provisioning.acceptance import filing, page
+from provisioning.acceptance import filing, page, words
 from provisioning.acceptance.post import SHEET
 from provisioning.acceptance.proof import Proven, from_detail, prove
 from provisioning.acceptance.sheet import SheetError
 from provisioning.registry import Registry
 from provisioning.values import KeptSheet, RegistryError
+from provisioning.words import _
 from settings.instants import utc_text
 
 if TYPE_CHECKING:
     from broker.store import LogEntry, Store
 
 AT_ONCE = 1000  # entries of the log in memory
+NEVER = "never checked"
 CURSOR = "acceptance-sheets"  # how far `import` has read the store's log
 
 sheet = Typer(no_args_is_help=True, help="Acceptance sheets: take them in, list them, show and verify one.")
@@ -54,9 +56,9 @@ def import_(
     if as_json:
         print(json.dumps({"taken": taken, "refused": refused}))
     else:
-        print(f"{taken} sheets taken")
+        print(_("{count} sheets taken").format(count=taken))
         for why in refused:
-            print(f"refused: {why}")
+            print(_("refused: {why}").format(why=why))
     if refused:
         raise Exit(1)
 
@@ -73,7 +75,7 @@ def list_(
         units = [registry.known_unit(unit).unit] if unit else [one.unit for one in registry.units()]
         rows = [row for name in units for row in _rows(registry, name, newest=newest)]
     for row in rows:
-        print(json.dumps(row) if as_json else "  ".join(str(value) for value in row.values()))
+        print(json.dumps(row) if as_json else "  ".join(_said(value) for value in row.values()))
 
 
 @sheet.command("show")
@@ -104,7 +106,9 @@ def verify(
     with office(path) as registry:
         proven = _read(file)
         _demand_ours(registry, proven)
-    print(f"{proven.sheet.unit} {utc_text(proven.sheet.at_utc_ms)} {proven.sheet.verdict}: the signature holds")
+    seen = proven.sheet
+    told = _("{unit} {when} {verdict}: the signature holds")
+    print(told.format(unit=seen.unit, when=utc_text(seen.at_utc_ms), verdict=_said(seen.verdict)))
 
 
 def _from_store(registry: Registry, store: Store, refused: list[str], *, again: bool) -> int:
@@ -177,7 +181,7 @@ def _found(registry: Registry, what: str) -> KeptSheet:
 def _rows(registry: Registry, unit: str, *, newest: bool) -> list[dict[str, str]]:
     kept = registry.sheets(unit)
     if not kept:
-        return [{"unit": unit, "at_utc": "-", "verdict": "never checked", "by": "-", "digest": "-"}]
+        return [{"unit": unit, "at_utc": "-", "verdict": NEVER, "by": "-", "digest": "-"}]
     return [
         {
             "unit": unit,
@@ -190,16 +194,25 @@ def _rows(registry: Registry, unit: str, *, newest: bool) -> list[dict[str, str]
     ]
 
 
+def _said(value: object) -> str:
+    """A verdict in the person's language; all else as it stands."""
+    text = str(value)
+    if text == NEVER:
+        return _("never checked")
+    return _(words.VERDICTS[text]) if text in words.VERDICTS else text
+
+
 def _print(proven: Proven) -> None:
     from rich.table import Table
 
     from pantau.tables import print_table
 
     sheet = proven.sheet
-    print(f"{sheet.unit}  {utc_text(sheet.at_utc_ms)}  {sheet.verdict}  {sheet.by}  {proven.signed.digest}")
+    print(f"{sheet.unit}  {utc_text(sheet.at_utc_ms)}  {_said(sheet.verdict)}  {sheet.by}  {proven.signed.digest}")
     table = Table(box=None, header_style="bold")
-    for column in ("what", "measured", "limit", "result", "to do"):
-        table.add_column(column)
+    for column in ("line", "measured", "limit", "result"):
+        table.add_column(_(words.SAID[column]))
+    table.add_column(_("to do"))
     for line in sheet.lines:
-        table.add_row(page.title(line), page.measured(line), page.limit(line), line.verdict, page.todo(line))
+        table.add_row(page.title(line), page.measured(line), page.limit(line), _said(line.verdict), page.todo(line))
     print_table(table)

@@ -145,7 +145,7 @@ def test_a_sheet_that_finds_no_bridge_waits_on_the_box_and_goes_with_the_next(bo
     eventually(lambda: "the sheet is at the centre" in box.check(code=None), 60, box.city.children["bridge"].tail)
     taken = box.provision("sheet", "import", "--store", box.city.store_url)
     assert int(taken.split()[0]) >= 2, "the one that failed, too"
-    assert "failed" in box.provision("sheet", "list")
+    assert "FAILED" in box.provision("sheet", "list")
     ledger = pantau("ledger", "--store", box.city.store_url)
     assert ledger.returncode == 0, ledger.stdout
 
