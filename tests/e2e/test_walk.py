@@ -83,7 +83,7 @@ class Page:
 
 def without_values(page: str) -> str:
     """The words of a page: every number and every path's name of it is another one next time."""
-    return re.sub(r"[0-9][0-9A-Za-z.,:-]*", "0", page)
+    return re.sub(r"\b[0-9a-f]{64}\b|[0-9][0-9A-Za-z.,:-]*", "0", page)
 
 
 @pytest.mark.slow
