@@ -67,7 +67,7 @@ packages-test: ## Install them into Debian 12 and 13 without a network, start, u
 	@sh packaging/need-rootfs.sh
 	@exec $(BIN)/python -m pytest tests/packages
 
-packages-arm64-test: ## The same for arm64 under qemu: a quarter of an hour (as root; registers the emulator)
+packages-arm64-test: ## The same for arm64 under qemu: half an hour (as root; registers the emulator)
 	@$(MAKE) --no-print-directory packages ARCH=arm64
 	@sh packaging/need-rootfs.sh aarch64
 	@PANTAU_DEB_ARCH=arm64 exec $(BIN)/python -m pytest tests/packages/test_installed.py -k bookworm
