@@ -35,8 +35,7 @@ def run(
     from stage.city import City
 
     _demand_free(port)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
+    asked = _asked_to_end()
     city = City(directory, [_plan(i) for i in range(units)], port=port)
     print(f"preparing certificates and configuration in {directory}", file=sys.stderr)
     city.prepare()
@@ -49,11 +48,12 @@ def run(
         for player in players:
             player.start()
         city.start_units()
-        failed = _look(city, seconds)
+        failed = _look(city, seconds, asked)
     except KeyboardInterrupt:
         failed = []
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
         stop.set()
         late = city.stop()
         for receiver in receivers.values():
@@ -67,6 +67,19 @@ def run(
     if failed or late:
         raise typer.Exit(1)
     print(f"ended; the store is {city.store_url}, logs are in {directory / 'log'}", file=sys.stderr)
+
+
+def _asked_to_end() -> threading.Event:
+    """Set by Ctrl-C, SIGTERM or SIGHUP, which also interrupt: an exception alone is lost inside a destructor."""
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, ask)
+    return asked
 
 
 def _demand_free(port: int) -> None:
@@ -111,7 +124,7 @@ def _epochs(seed: int, speed: float, recording: bytes | None) -> Iterator[Epoch]
     return recorded(recording, now_ms, speed=speed, loop=True)
 
 
-def _look(city: City, seconds: float | None) -> list[str]:
+def _look(city: City, seconds: float | None, asked: threading.Event) -> list[str]:
     """Show the table until Ctrl-C, the time is up, or a process has ended that should run: their names."""
     from broker.config import load_centre
     from pantau.watch import from_store, show
@@ -119,5 +132,10 @@ def _look(city: City, seconds: float | None) -> list[str]:
     deadline = None if seconds is None else time.monotonic() + seconds
     centre = load_centre(str(city.centre_config))
     with from_store(city.store_url, centre.presence_path) as source:
-        show(source, until=lambda: bool(city.ended()) or (deadline is not None and time.monotonic() >= deadline))
+        show(
+            source,
+            until=lambda: (
+                asked.is_set() or bool(city.ended()) or (deadline is not None and time.monotonic() >= deadline)
+            ),
+        )
     return [child.name for child in city.ended()]

@@ -29,7 +29,7 @@ from wire.kinds import CLASS_ALARM, CLASS_STATUS, KIND_EVENT, KIND_RESULT, KIND_
 from wire.ranges import Ranges
 
 Connect = Callable[..., MqttClient]
-MANY_OWED = 2_000  # receipts that take a while to leave
+MANY_OWED = 1_000  # receipts that take a while to leave
 
 
 @pytest.fixture
