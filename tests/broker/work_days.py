@@ -14,7 +14,7 @@ from broker.work.sessions import Kind, Session, derive
 from edge.sim.work import Act, Day, ambulance_day, excavator_day, fire_engine_day, played
 from edge.sim.work_box import Cut, Row, recorded
 
-MIDNIGHT = 1_795_366_800_000  # 2026-11-23T00:00:00+07:00
+MIDNIGHT = 1_763_917_200_000  # 2025-11-24T00:00:00+07:00, a Monday
 DAY_MS = 86_400_000
 S = 1000
 H = 3600 * S
