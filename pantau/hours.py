@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import BadParameter, Option
+from typer import BadParameter, Exit, Option
 
-from pantau.sessions import Timezone
+from pantau.sessions import AreaFiles, Timezone
 from pantau.store import AsJson, StoreUrl, opened
 from pantau.work_told import (
     DEFAULT_ZONE,
@@ -23,11 +24,13 @@ from pantau.work_told import (
     hours_table,
     session_json,
     trip_json,
+    visit_json,
     zone_of,
 )
 
 if TYPE_CHECKING:
     from broker.store import Store
+    from broker.work.areas import Areas
     from broker.work.hours import Hours
     from broker.work.observed import Window
     from broker.work.reading import Day
@@ -57,6 +60,7 @@ def hours(
     asset: Annotated[str | None, Option(help="One vehicle or machine, whichever box it had.")] = None,
     agency: Annotated[str | None, Option(help="Every asset that served this agency within the days.")] = None,
     by: Annotated[By, Option(help="One line a day, or one a month.")] = By.DAY,
+    areas: AreaFiles = None,
     timezone: Timezone = DEFAULT_ZONE,
     as_csv: Annotated[bool, Option("--csv", help="CSV, durations in seconds.")] = False,
     as_json: AsJson = False,
@@ -69,13 +73,14 @@ def hours(
     if (asset is None) == (agency is None):
         raise BadParameter("wanted --asset A or --agency G")
     zone = zone_of(timezone)
+    known = _areas(areas or ())
     with opened(store_url) as store:
         window = _window(_day(from_), _day(to) if to else None, zone)
-        done = [_done(store, name, agency, window, zone) for name in _assets(store, asset, agency, window)]
+        done = [_done(store, name, agency, window, zone, known) for name in _assets(store, asset, agency, window)]
         if asset is not None and all(day.unseen for day in done[0].days):
             _doubt(store, asset)
     if as_json:
-        print(json.dumps([_json(each, by, zone) for each in done], indent=2))
+        print(json.dumps([_json(each, by, zone, known) for each in done], indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(HOURS_COLUMNS)
@@ -125,10 +130,21 @@ def _assets(store: "Store", asset: str | None, agency: str | None, window: "Wind
     return sorted(names)
 
 
-def _done(store: "Store", asset: str, agency: str | None, window: "Window", zone: tzinfo) -> _Done:
+def _areas(paths: Sequence[Path]) -> "Areas":
+    from broker.work.areas import BadAreas
+    from pantau.work_files import BadFile, areas_of
+
+    try:
+        return areas_of(paths)
+    except (BadFile, BadAreas) as error:
+        print(f"pantau hours: {error}", file=sys.stderr)
+        raise Exit(2) from error
+
+
+def _done(store: "Store", asset: str, agency: str | None, window: "Window", zone: tzinfo, areas: "Areas") -> _Done:
     from broker.work.reading import days_of, reader
 
-    return _Done(asset, days_of(reader(store, asset, agency), window, zone))
+    return _Done(asset, days_of(reader(store, asset, agency), window, zone, areas))
 
 
 def _doubt(store: "Store", asset: str) -> None:
@@ -155,7 +171,7 @@ def _sums(done: _Done, by: By, zone: tzinfo) -> Iterator[tuple[str, "Hours"]]:
         yield name, hours_of((session for day in days for session in day.sessions), window)
 
 
-def _json(done: _Done, by: By, zone: tzinfo) -> Json:
+def _json(done: _Done, by: By, zone: tzinfo, areas: "Areas") -> Json:
     from broker.work.sessions import Kind
     from broker.work.trips import joined, trips_of
 
@@ -164,9 +180,10 @@ def _json(done: _Done, by: By, zone: tzinfo) -> Json:
     return {
         "asset": done.asset,
         "hours": [{by.value: name, **hours_json(sums, zone)} for name, sums in _sums(done, by, zone)],
-        "sessions": [session_json(each, zone) for each in whole],
+        "sessions": [session_json(each, zone, areas) for each in whole],
         "trips": [trip_json(trip, zone) for trip in trips_of(whole)],
-        "stops": [session_json(each, zone) for each in whole if each.kind in still],
+        "stops": [session_json(each, zone, areas) for each in whole if each.kind in still],
+        "visits": [visit_json(visit, zone) for day in done.days for visit in day.visits],
     }
 
 

@@ -8,9 +8,23 @@ from typing import Annotated
 from typer import BadParameter, Exit, Option
 
 from pantau.store import AsJson
-from pantau.work_told import DEFAULT_ZONE, hours_json, hours_table, session_json, sessions_table, trip_json, zone_of
+from pantau.work_told import (
+    DEFAULT_ZONE,
+    hours_json,
+    hours_table,
+    session_json,
+    sessions_table,
+    trip_json,
+    visit_json,
+    zone_of,
+)
 
 Timezone = Annotated[str, Option(metavar="ZONE", help="Whose midnights cut the days, and whose time is shown.")]
+
+AreaFiles = Annotated[
+    list[Path] | None,
+    Option(metavar="GEOJSON", help="Polygons with a name, and lines with a name and width_m; may be given again."),
+]
 
 
 def sessions(
@@ -23,6 +37,7 @@ def sessions(
             metavar="CSV", help="unix_ms,event[,why]: ignition_on, ignition_off, pto_on, pto_off, boot; docs/work.md."
         ),
     ] = None,
+    areas: AreaFiles = None,
     timezone: Timezone = DEFAULT_ZONE,
     as_json: AsJson = False,
 ) -> None:
@@ -31,18 +46,22 @@ def sessions(
     The order of the rows says nothing, and rows that come twice count once. Without inputs nobody knows of the engine:
     a long stand is `stopped`.
     """
+    from broker.work.areas import BadAreas
     from broker.work.hours import hours_of
+    from broker.work.motion import credible
     from broker.work.observed import Window
     from broker.work.sessions import derive
     from broker.work.trips import trips_of
-    from pantau.work_files import BadFile, read_files
+    from broker.work.visits import visits
+    from pantau.work_files import BadFile, areas_of, read_files
 
     if track is None and inputs is None:
         raise BadParameter("wanted --track CSV, --inputs CSV or both")
     zone = zone_of(timezone)
     try:
         seen, left_out = read_files(track, inputs)
-    except BadFile as error:
+        known = areas_of(areas or ())
+    except (BadFile, BadAreas) as error:
         print(f"pantau sessions: {error}", file=sys.stderr)
         raise Exit(2) from error
     window = seen.extent or Window(0, 0)
@@ -53,15 +72,16 @@ def sessions(
     if as_json:
         told = {
             "timezone": timezone,
-            "sessions": [session_json(each, zone) for each in found],
+            "sessions": [session_json(each, zone, known) for each in found],
             "trips": [trip_json(trip, zone) for trip in trips_of(found)],
+            "visits": [visit_json(visit, zone) for visit in visits(credible(seen.fixes), known)],
             "hours": hours_json(hours, zone),
         }
         print(json.dumps(told, indent=2))
         return
     from pantau.tables import print_table
 
-    print_table(sessions_table(found, zone))
+    print_table(sessions_table(found, zone, known))
     if found:
         print()
         print_table(hours_table([("", "in all", hours)]))

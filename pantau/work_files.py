@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from broker.work.areas import Areas, read_areas
 from broker.work.observed import Fix, Level, Observed, Sign, Start, observed
 from broker.work.thresholds import GAP_MS, HDOP_MAX_C, SATS_MIN
 from wire.errors import PantauError
@@ -46,6 +47,19 @@ def read_files(track: Path | None, inputs: Path | None) -> FromFiles:
 
 
 _SOURCE = ""  # files do not say which box it was
+
+
+def areas_of(paths: Iterable[Path]) -> Areas:
+    """The areas and corridors of GeoJSON files; raises BadFile or BadAreas."""
+    found = []
+    for path in paths:
+        try:
+            found += read_areas(path.read_text("utf-8-sig"), str(path))
+        except OSError as error:
+            raise BadFile(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise BadFile(f"{path} is not UTF-8: {error}") from error
+    return Areas(found)
 
 
 def _rows(path: Path, wanted: tuple[str, ...], read: Callable[[dict[str, str]], T | None]) -> Iterator[T]:

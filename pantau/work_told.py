@@ -10,9 +10,11 @@ from typer import BadParameter
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from broker.work.areas import Areas
     from broker.work.hours import Hours
     from broker.work.sessions import Place, Session
     from broker.work.trips import Trip
+    from broker.work.visits import Visit
 
 Json = dict[str, Any]
 
@@ -48,8 +50,8 @@ def lasting(ms: int) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
-def session_json(session: "Session", zone: tzinfo) -> Json:
-    """One session."""
+def session_json(session: "Session", zone: tzinfo, areas: "Areas | None" = None) -> Json:
+    """One session; with `areas`, also in which of them it stood, or began to go."""
     return {
         "kind": str(session.kind),
         "from": local_text(session.from_ms, zone),
@@ -65,6 +67,25 @@ def session_json(session: "Session", zone: tzinfo) -> Json:
         "pto_known_s": session.pto_known_ms / 1000,
         "place": place_json(session.place),
         "place_after": place_json(session.place_after),
+        **({} if areas is None else {"areas": names_at(session.place, areas)}),
+    }
+
+
+def names_at(place: "Place | None", areas: "Areas") -> list[str]:
+    """The areas that hold a place."""
+    return [] if place is None else areas.at(place)
+
+
+def visit_json(visit: "Visit", zone: tzinfo) -> Json:
+    """One visit of an area, or one stretch within a corridor."""
+    return {
+        "area": visit.area,
+        "corridor": visit.corridor,
+        "from": local_text(visit.from_ms, zone),
+        "to": local_text(visit.to_ms, zone),
+        "entered": visit.entered,
+        "left": visit.left,
+        "doubt_s": visit.doubt_ms / 1000,
     }
 
 
@@ -106,8 +127,8 @@ def hours_cells(asset: str, hours: "Hours", zone: tzinfo) -> list[str]:
     return [f"{told[name]:g}" if isinstance(told[name], float) else str(told[name]) for name in HOURS_COLUMNS]
 
 
-def sessions_table(sessions: Iterable["Session"], zone: tzinfo) -> "Table":
-    """What it did, line by line."""
+def sessions_table(sessions: Iterable["Session"], zone: tzinfo, areas: "Areas") -> "Table":
+    """What it did, line by line; where, by the areas' names or in degrees."""
     table = _table(("from", "to"), ("lasts",), ("does",), ("km",), ("began by", "ended by", "where"))
     for session in sessions:
         begin, end = _local(session.from_ms, zone), _local(session.to_ms, zone)
@@ -119,7 +140,7 @@ def sessions_table(sessions: Iterable["Session"], zone: tzinfo) -> "Table":
             _km(session.distance_cm),
             session.began,
             session.ended,
-            _where(session.place),
+            _where(session.place, areas),
         )
     return table
 
@@ -157,5 +178,7 @@ def _km(cm: int) -> str:
     return f"{cm / 100_000:.1f}" if cm else ""
 
 
-def _where(place: "Place | None") -> str:
-    return "" if place is None else f"{place.lat_e7 / 1e7:.5f} {place.lon_e7 / 1e7:.5f}"
+def _where(place: "Place | None", areas: "Areas") -> str:
+    if place is None:
+        return ""
+    return ", ".join(areas.at(place)) or f"{place.lat_e7 / 1e7:.5f} {place.lon_e7 / 1e7:.5f}"

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final
 
+from broker.work.areas import Areas
 from broker.work.motion import credible, quiet
 from broker.work.observed import Level, Observed, Window
 from broker.work.sessions import Session, derive
 from broker.work.thresholds import LEVEL_HOLDS_MS, PARKED_GAP_MS
+from broker.work.visits import Visit, visits, within
 
 # What reads: all fixes of the first stretch, and what is known of inputs and of boxes in the second.
 Read = Callable[[Window, Window], Observed]
@@ -23,6 +25,11 @@ _FIRST_MARGIN_MS: Final = 3_600_000
 def sessions_of(read: Read, window: Window) -> list[Session]:
     """The sessions within the window, as they would be if everything ever recorded had been read."""
     return derive(_with_context(read, window), window)
+
+
+def visits_of(read: Read, window: Window, areas: Areas) -> list[Visit]:
+    """When it was in which area within the window."""
+    return within(visits(credible(_with_context(read, window).fixes), areas), window)
 
 
 def touched(read: Read, late: Window) -> Window:

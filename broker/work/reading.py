@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from broker.store import LogEntry, Store
-from broker.work.days import Read, local_days, sessions_of
+from broker.work.areas import Areas
+from broker.work.days import Read, local_days, sessions_of, visits_of
 from broker.work.observed import Observed, Window
 from broker.work.records import observations
 from broker.work.sessions import Kind, Session
+from broker.work.visits import Visit
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A local day, or the part of it that was asked for, and what was done in it."""
+    """A local day, or the part of it that was asked for, what was done in it, and which areas it was in."""
 
     window: Window
     sessions: Sequence[Session]
+    visits: Sequence[Visit]
 
     @property
     def unseen(self) -> bool:
@@ -37,6 +40,9 @@ def reader(store: Store, asset: str, agency: str | None = None) -> Read:
     return read
 
 
-def days_of(read: Read, window: Window, zone: tzinfo) -> list[Day]:
+def days_of(read: Read, window: Window, zone: tzinfo, areas: Areas) -> list[Day]:
     """Day by day what an asset did, each derived from its own records and what lies around them."""
-    return [Day(day, sessions_of(read, day)) for day in local_days(window, zone)]
+    return [
+        Day(day, sessions_of(read, day), visits_of(read, day, areas) if areas.all else ())
+        for day in local_days(window, zone)
+    ]

@@ -74,3 +74,13 @@ FLICKER_MS: Final = 30_000
 # A journey goes on over this much that nobody saw, if it was elsewhere afterwards: tunnels, basements, a box that
 # starts anew. Traccar waits for 3600 s (report.trip.stopGap), longer than most stops are.
 TRIP_GAP_MS: Final = 900_000
+
+# ------------------------------------------------------------------ areas
+
+# It is out of an area when it is farther than this from it, and was in it when it was as deep: two receivers' errors
+# beside tall houses. Traccar's polyline geofences are as wide.
+AREA_BAND_CM: Final = 2_500
+
+# After this long next to the border it is where it seems to be, in or out: hysteresis is for wandering and for driving
+# along, not for who parks across the street.
+AREA_RETURN_MS: Final = 600_000

@@ -251,3 +251,53 @@ def test_an_asset_nobody_heard_of_is_said(url: str) -> None:
     assert "no unit was ever assigned to an asset exkavator-3" in done.stderr
     done = pantau("hours", "--store", url, "--agency", "wter", "--from", "2025-11-01")
     assert "no unit was assigned to an agency wter" in done.stderr
+
+
+# ------------------------------------------------------------------ areas
+
+
+def site(tmp_path: Path, day: Day) -> Path:
+    """A site around where the machine works, of 300 m."""
+    working = next(one for one in day.truth if one.does == "working")
+    at = next(epoch for epoch in day.epochs if epoch.at_ms >= working.from_ms)
+    lat, lon, half = at.lat_e7 / 1e7, at.lon_e7 / 1e7, 0.0014
+    ring = [[lon + east * half, lat + north * half] for east, north in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {"nama": "Waduk Pluit"}, "geometry": geometry}
+    path = tmp_path / "site.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
+
+
+def test_sessions_say_in_which_area_they_were(files: tuple[Path, Path], tmp_path: Path) -> None:
+    track, inputs = files
+    day = acted(*SHIFT)
+    words = ["--track", str(track), "--inputs", str(inputs), "--areas", str(site(tmp_path, day))]
+    found = told("sessions", *words)
+    assert {tuple(each["areas"]) for each in found["sessions"] if each["kind"] == "working"} == {("Waduk Pluit",)}
+    assert found["sessions"][0]["areas"] == []
+    begin, *_, end = [each for each in found["sessions"] if each["kind"] == "working"]
+    (visit,) = [each for each in found["visits"] if each["from"] <= begin["from"] and each["to"] >= end["to"]]
+    assert visit["entered"]
+    assert visit["left"]
+    assert "Waduk Pluit" in pantau("sessions", *words).stdout
+
+
+def test_hours_have_the_visits_of_each_day(url: str, sent: tuple[Day, list[Arrival]], tmp_path: Path) -> None:
+    day, rows = sent
+    commit(url, rows)
+    assign(url)
+    words = ["--store", url, "--asset", "excavator-3", "--from", "2025-11-24", "--areas", str(site(tmp_path, day))]
+    (found,) = told("hours", *words)
+    assert found["visits"][0]["area"] == "Waduk Pluit"
+    assert "Waduk Pluit" in {name for each in found["stops"] for name in each["areas"]}
+
+
+def test_a_bad_file_of_areas_is_one_clear_line(url: str, tmp_path: Path) -> None:
+    open_store(url, writer=True).close()
+    (tmp_path / "bad.geojson").write_text("{}")
+    for name, problem in (("bad.geojson", "no GeoJSON"), ("none.geojson", "No such file")):
+        words = ["--asset", "a", "--from", "2025-11-24", "--areas", str(tmp_path / name)]
+        done = pantau("hours", "--store", url, *words)
+        assert done.exit_code == 2
+        assert problem in done.stderr
