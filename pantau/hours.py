@@ -31,6 +31,7 @@ from pantau.work_told import (
 if TYPE_CHECKING:
     from broker.store import Store
     from broker.work.areas import Areas
+    from broker.work.days import Read
     from broker.work.hours import Hours
     from broker.work.observed import Window
     from broker.work.reading import Day
@@ -64,6 +65,9 @@ def hours(
     timezone: Timezone = DEFAULT_ZONE,
     as_csv: Annotated[bool, Option("--csv", help="CSV, durations in seconds.")] = False,
     as_json: AsJson = False,
+    page: Annotated[
+        Path | None, Option(metavar="HTML", help="Write a page to print, of one asset: a bar and the way of each day.")
+    ] = None,
 ) -> None:
     """Hours travelling, working in place, idling, parked, not known; engine hours, kilometres, and how much was seen.
 
@@ -72,6 +76,8 @@ def hours(
     """
     if (asset is None) == (agency is None):
         raise BadParameter("wanted --asset A or --agency G")
+    if page is not None and asset is None:
+        raise BadParameter("--page is of one asset: wanted --asset A")
     zone = zone_of(timezone)
     known = _areas(areas or ())
     with opened(store_url) as store:
@@ -79,6 +85,10 @@ def hours(
         done = [_done(store, name, agency, window, zone, known) for name in _assets(store, asset, agency, window)]
         if asset is not None and all(day.unseen for day in done[0].days):
             _doubt(store, asset)
+        if page is not None:
+            from broker.work.reading import reader
+
+            _write_page(page, done[0], reader(store, done[0].asset), zone, timezone, known)
     if as_json:
         print(json.dumps([_json(each, by, zone, known) for each in done], indent=2))
     elif as_csv:
@@ -154,6 +164,11 @@ def _doubt(store: "Store", asset: str) -> None:
     print(f"nothing is stored of {asset} in these days{doubt}", file=sys.stderr)
 
 
+def _name(day: "Day", by: By, zone: tzinfo) -> str:
+    at = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=day.window.from_ms)).astimezone(zone)
+    return f"{at:%Y-%m-%d}" if by is By.DAY else f"{at:%Y-%m}"
+
+
 def _sums(done: _Done, by: By, zone: tzinfo) -> Iterator[tuple[str, "Hours"]]:
     """Line by line: the day or month, and its sums."""
     from itertools import groupby
@@ -161,14 +176,27 @@ def _sums(done: _Done, by: By, zone: tzinfo) -> Iterator[tuple[str, "Hours"]]:
     from broker.work.hours import hours_of
     from broker.work.observed import Window
 
-    def line(day: "Day") -> str:
-        at = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=day.window.from_ms)).astimezone(zone)
-        return f"{at:%Y-%m-%d}" if by is By.DAY else f"{at:%Y-%m}"
-
-    for name, grouped in groupby(done.days, key=line):
+    for name, grouped in groupby(done.days, key=lambda day: _name(day, by, zone)):
         days = list(grouped)
         window = Window(days[0].window.from_ms, days[-1].window.to_ms)
         yield name, hours_of((session for day in days for session in day.sessions), window)
+
+
+def _write_page(path: Path, done: _Done, read: "Read", zone: tzinfo, zone_name: str, areas: "Areas") -> None:
+    from broker.work.hours import hours_of
+    from broker.work.motion import credible
+    from pantau.work_page import PageDay, page
+
+    days = [
+        PageDay(name, day.window, day.sessions, credible(read(day.window, day.window).fixes), hours)
+        for day in done.days
+        for name, hours in [(_name(day, By.DAY, zone), hours_of(day.sessions, day.window))]
+    ]
+    try:
+        path.write_text(page(done.asset, days, zone, zone_name, areas), "utf-8")
+    except OSError as error:
+        print(f"pantau hours: {path}: {error.strerror}", file=sys.stderr)
+        raise Exit(2) from error
 
 
 def _json(done: _Done, by: By, zone: tzinfo, areas: "Areas") -> Json:

@@ -38,6 +38,8 @@ def sessions(
         ),
     ] = None,
     areas: AreaFiles = None,
+    bar: Annotated[Path | None, Option(metavar="SVG", help="Draw what it did and how fast it was.")] = None,
+    way: Annotated[Path | None, Option("--map", metavar="SVG", help="Draw the way it went and where it stood.")] = None,
     timezone: Timezone = DEFAULT_ZONE,
     as_json: AsJson = False,
 ) -> None:
@@ -54,6 +56,7 @@ def sessions(
     from broker.work.trips import trips_of
     from broker.work.visits import visits
     from pantau.work_files import BadFile, areas_of, read_files
+    from pantau.work_pictures import day_bar, svg_text, way_map
 
     if track is None and inputs is None:
         raise BadParameter("wanted --track CSV, --inputs CSV or both")
@@ -67,6 +70,11 @@ def sessions(
     window = seen.extent or Window(0, 0)
     found = derive(seen, window) if window.lasts_ms else []
     hours = hours_of(found, window)
+    fixes = credible(seen.fixes)
+    if bar is not None:
+        _write(bar, svg_text(day_bar(found, fixes, window, zone)))
+    if way is not None:
+        _write(way, svg_text(way_map(found, fixes, known)))
     for reason, count in sorted(left_out.items()):
         print(f"pantau sessions: {count} rows left out: {reason}", file=sys.stderr)
     if as_json:
@@ -74,7 +82,7 @@ def sessions(
             "timezone": timezone,
             "sessions": [session_json(each, zone, known) for each in found],
             "trips": [trip_json(trip, zone) for trip in trips_of(found)],
-            "visits": [visit_json(visit, zone) for visit in visits(credible(seen.fixes), known)],
+            "visits": [visit_json(visit, zone) for visit in visits(fixes, known)],
             "hours": hours_json(hours, zone),
         }
         print(json.dumps(told, indent=2))
@@ -85,3 +93,11 @@ def sessions(
     if found:
         print()
         print_table(hours_table([("", "in all", hours)]))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        print(f"pantau sessions: {path}: {error.strerror}", file=sys.stderr)
+        raise Exit(2) from error

@@ -140,7 +140,7 @@ def sessions_table(sessions: Iterable["Session"], zone: tzinfo, areas: "Areas") 
             _km(session.distance_cm),
             session.began,
             session.ended,
-            _where(session.place, areas),
+            where(session.place, areas),
         )
     return table
 
@@ -178,7 +178,8 @@ def _km(cm: int) -> str:
     return f"{cm / 100_000:.1f}" if cm else ""
 
 
-def _where(place: "Place | None", areas: "Areas") -> str:
+def where(place: "Place | None", areas: "Areas") -> str:
+    """The names of the areas that hold a place, else its degrees; empty when it is not known."""
     if place is None:
         return ""
     return ", ".join(areas.at(place)) or f"{place.lat_e7 / 1e7:.5f} {place.lon_e7 / 1e7:.5f}"

@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import typer
@@ -301,3 +302,64 @@ def test_a_bad_file_of_areas_is_one_clear_line(url: str, tmp_path: Path) -> None
         done = pantau("hours", "--store", url, *words)
         assert done.exit_code == 2
         assert problem in done.stderr
+
+
+# ------------------------------------------------------------------ pictures and pages
+
+
+def test_a_bar_has_every_session_with_its_length_and_a_map_its_stands(files: tuple[Path, Path], tmp_path: Path) -> None:
+    track, inputs = files
+    bar, way = tmp_path / "bar.svg", tmp_path / "map.svg"
+    words = ["--track", str(track), "--inputs", str(inputs), "--areas", str(site(tmp_path, acted(*SHIFT)))]
+    found = told("sessions", *words, "--bar", str(bar), "--map", str(way))["sessions"]
+    drawn = [rect for rect in svg(bar).iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
+    assert len(drawn) == len(found)
+    whole_s = sum(each["lasts_s"] for each in found)
+    for rect, each in zip(drawn, found, strict=True):
+        assert float(rect.get("width", 0)) / 904 == pytest.approx(each["lasts_s"] / whole_s, abs=0.001)
+    stands = [each for each in found if each["kind"] in ("parked", "idling", "working", "stopped")]
+    assert len(list(svg(way).iter(f"{SVG}circle"))) == len(stands)
+    assert "Waduk Pluit" in way.read_text()
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def svg(path: Path) -> ET.Element:
+    return ET.fromstring(path.read_text())
+
+
+def test_a_bar_of_nothing_and_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text(HEADER + "\n")
+    words = [
+        "--track",
+        str(tmp_path / "empty.csv"),
+        "--bar",
+        str(tmp_path / "bar.svg"),
+        "--map",
+        str(tmp_path / "m.svg"),
+    ]
+    assert pantau("sessions", *words).exit_code == 0
+    assert "no position is known" in (tmp_path / "m.svg").read_text()
+    done = pantau("sessions", *words[:2], "--bar", str(tmp_path / "no" / "bar.svg"))
+    assert (done.exit_code, "No such file" in done.stderr) == (2, True)
+
+
+def test_a_page_to_print_has_a_bar_a_day_and_nothing_from_elsewhere(
+    url: str, sent: tuple[Day, list[Arrival]], tmp_path: Path
+) -> None:
+    commit(url, sent[1])
+    assign(url)
+    out = tmp_path / "out.html"
+    words = ["hours", "--store", url, "--asset", "excavator-3", "--from", "2025-11-24", "--to", "2025-11-26"]
+    done = pantau(*words, "--page", str(out))
+    assert done.exit_code == 0, done.output
+    text = out.read_text()
+    assert text.count("what it did, over the day") == 2
+    assert text.count("the way it went") == 2
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    for does in ("working", "travelling", "2025-11-25", "Asia/Jakarta"):
+        assert does in text
+    assert (
+        pantau("hours", "--store", url, "--agency", "water", "--from", "2025-11-24", "--page", str(out)).exit_code == 2
+    )
