@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import lru_cache
+from typing import Final
 
 from broker.store import LogEntry, Store
+from broker.store.values import DAY_MS
 from broker.work.areas import Areas
 from broker.work.days import Read, local_days, sessions_of, visits_of
-from broker.work.observed import Observed, Window
+from broker.work.observed import Fix, Observed, Window, observed
 from broker.work.records import observations
 from broker.work.sessions import Kind, Session
 from broker.work.visits import Visit
@@ -27,17 +30,42 @@ class Day:
         return all(session.kind is Kind.UNKNOWN for session in self.sessions)
 
 
+_DAYS_KEPT: Final = 8  # a day is derived from itself and three around it, and the next one from most of the same
+
+
 def reader(store: Store, asset: str, agency: str | None = None) -> Read:
-    """Reads what is stored of that asset now (of that agency only); the store must be open while it is used."""
+    """Reads what is stored of that asset (of that agency only), each UTC day once: make another for what comes later.
+
+    The store must be open while it is used.
+    """
+
+    @lru_cache(maxsize=_DAYS_KEPT)
+    def entries(day: int) -> list[LogEntry]:
+        found = store.rows(asset=asset, from_utc_ms=day * DAY_MS, to_utc_ms=(day + 1) * DAY_MS)
+        return [entry for entry in found if agency is None or entry.agency == agency]
+
+    @lru_cache(maxsize=_DAYS_KEPT)
+    def said(day: int) -> Observed:
+        return observations(entries(day), with_fixes=False)
+
+    @lru_cache(maxsize=_DAYS_KEPT)
+    def fixes_of(day: int) -> tuple[Fix, ...]:
+        return observations(entries(day)).fixes
 
     def read(fixes: Window, inputs: Window) -> Observed:
-        entries = store.rows(asset=asset, from_utc_ms=inputs.from_ms, to_utc_ms=inputs.to_ms + 1)
-        return observations((entry for entry in entries if _wanted(entry)), fixes)
-
-    def _wanted(entry: LogEntry) -> bool:
-        return agency is None or entry.agency == agency
+        days = [said(day) for day in _days(inputs)]
+        return observed(
+            (fix for day in _days(fixes) for fix in fixes_of(day) if fixes.from_ms <= fix.at_ms <= fixes.to_ms),
+            (level for day in days for level in day.levels),
+            (sign for day in days for sign in day.signs),
+            (start for day in days for start in day.starts),
+        )
 
     return read
+
+
+def _days(window: Window) -> range:
+    return range(window.from_ms // DAY_MS, window.to_ms // DAY_MS + 1)
 
 
 def days_of(read: Read, window: Window, zone: tzinfo, areas: Areas) -> list[Day]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from broker.clean import fix_times
 from broker.store.values import FUTURE, UNDECODED, LogEntry
-from broker.work.observed import Fix, Level, Observed, Sign, Start, Window, observed
+from broker.work.observed import Fix, Level, Observed, Sign, Start, observed
 from broker.work.thresholds import DOUBT_MAX_S, EPOCH_MAX_MS, HDOP_MAX_C, SATS_MIN
 from wire import records_pb2
 from wire.decode import decode_body
@@ -16,8 +16,8 @@ from wire.track import decode_track
 BOOT = "boot"
 
 
-def observations(entries: Iterable[LogEntry], fixes_within: Window) -> Observed:
-    """What the entries say; fixes only of records that touch the window, for they are what costs."""
+def observations(entries: Iterable[LogEntry], *, with_fixes: bool = True) -> Observed:
+    """What the entries say; fixes are most of what it costs."""
     fixes: list[Fix] = []
     levels: list[Level] = []
     signs: list[Sign] = []
@@ -32,7 +32,7 @@ def observations(entries: Iterable[LogEntry], fixes_within: Window) -> Observed:
             if said := said_of_input(event.name):
                 levels.append(Level(entry.utc_ms, entry.unit, *said, event.detail.get(WHY, EDGE) == EDGE))
         signs.append(Sign(entry.utc_ms, entry.utc_to_ms, entry.unit))
-        if entry.kind == KIND_TRACK and entry.utc_to_ms >= fixes_within.from_ms and entry.utc_ms <= fixes_within.to_ms:
+        if with_fixes and entry.kind == KIND_TRACK:
             fixes.extend(_fixes(entry))
     return observed(fixes, levels, signs, starts)
 

@@ -26,8 +26,7 @@ def entry(row: Row) -> LogEntry:
 
 
 def seen(rows: Iterable[Row]) -> Observed:
-    everything = Window(0, 1 << 62)
-    return observations((entry(row) for row in rows), everything)
+    return observations(entry(row) for row in rows)
 
 
 @cache
