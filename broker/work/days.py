@@ -4,6 +4,7 @@ A session of one day may begin in the one before, and what an input said may be 
 what lies around it: inputs as far as they hold, positions until a long stand or a gap parts them from the rest.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -13,7 +14,7 @@ from broker.work.areas import Areas
 from broker.work.motion import credible, quiet
 from broker.work.observed import Level, Observed, Window
 from broker.work.sessions import Session, derive
-from broker.work.thresholds import LEVEL_HOLDS_MS, PARKED_GAP_MS
+from broker.work.thresholds import LEVEL_HOLDS_MS, PARKED_GAP_MS, STOP_MS, WIDE_MS
 from broker.work.visits import Visit, visits, within
 
 # What reads: all fixes of the first stretch, and what is known of inputs and of boxes in the second.
@@ -72,14 +73,19 @@ def _with_context(read: Read, window: Window) -> Observed:
 
 
 def _quiet_around(seen: Observed, window: Window) -> tuple[int, int] | None:
-    """The nearest quiet instants before and after; None when there are not both."""
-    before: int | None = None
-    for from_ms, to_ms in quiet(credible(seen.fixes)):
-        if to_ms <= window.from_ms:
-            before = from_ms
-        elif from_ms >= window.to_ms and before is not None:
-            return before, to_ms
-    return None
+    """The nearest instants before and after that nothing within the window can reach over; None without both.
+
+    Only fixes from outside the window are asked: what is late, and what may still come, must not decide.
+    """
+    at = [fix.at_ms for fix in seen.fixes]
+    before, after = bisect_left(at, window.from_ms), bisect_right(at, window.to_ms)
+    # Whether the fix next to the window is credible, the window has a say in.
+    left = list(quiet(credible(seen.fixes[:before])[:-1]))
+    right = list(quiet(credible(seen.fixes[after:])[1:]))
+    if not left or not right:
+        return None
+    firm_ms = STOP_MS + WIDE_MS
+    return max(left[-1][0], left[-1][1] - firm_ms), min(right[0][1], right[0][0] + firm_ms)
 
 
 def _by_input(levels: Iterable[Level]) -> list[list[Level]]:

@@ -278,7 +278,7 @@ def test_days_derived_one_by_one_are_the_whole_cut_at_midnight(rows: Sequence[Ro
 
 
 # Not shrunk: a week of records takes a tenth of a second to derive, and the first that fails says as much.
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.sampled_from(WEEKS), st.integers(0, 10_000), st.integers(1, 40))
 def test_a_late_record_moves_nothing_beyond_its_neighbourhood(rows: list[Row], index: int, several: int) -> None:
     index %= len(rows)
@@ -297,6 +297,16 @@ def test_one_late_record_costs_a_day_and_not_the_year() -> None:
     moved = touched(shelf.read, Window(late.from_ms, late.to_ms))
     assert moved.lasts_ms < 2 * DAY_MS
     assert shelf.fixes_read < len(seen(rows).fixes) / 2
+
+
+def test_a_late_record_of_a_parked_night_moves_that_night_only() -> None:
+    acts = [Act("parked", 4 * 3600), Act("working", 3600), Act("parked", 20 * 3600), Act("working", 3600)]
+    told = played(acts, MIDNIGHT, 1)
+    rows = recorded(told)
+    late = next(row for row in rows if row.from_ms > MIDNIGHT + 15 * H)
+    moved = touched(Shelf(seen(rows)).read, Window(late.from_ms, late.to_ms))
+    assert moved.from_ms >= MIDNIGHT + 4 * H
+    assert moved.to_ms <= MIDNIGHT + 26 * H
 
 
 # ------------------------------------------------------------------ days
