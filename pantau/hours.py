@@ -23,6 +23,7 @@ from pantau.work_told import (
     hours_json,
     hours_table,
     session_json,
+    sessions_table,
     trip_json,
     visit_json,
     zone_of,
@@ -71,8 +72,8 @@ def hours(
 ) -> None:
     """Hours travelling, working in place, idling, parked, not known; engine hours, kilometres, and how much was seen.
 
-    Derived anew from the stored records, so that what arrived late is in it. JSON has the sessions, the trips and the
-    stops as well. docs/work.md says how to read it.
+    Derived anew from the stored records, so that what arrived late is in it. One day of one asset is told session by
+    session; JSON has sessions, trips and stops of all days. docs/work.md says how to read it.
     """
     if (asset is None) == (agency is None):
         raise BadParameter("wanted --asset A or --agency G")
@@ -96,7 +97,7 @@ def hours(
         writer.writerow(HOURS_COLUMNS)
         writer.writerows(hours_cells(each.asset, sums, zone) for each in done for _, sums in _sums(each, by, zone))
     else:
-        _show(done, by, zone)
+        _show(done, by, zone, known)
 
 
 def _day(text: str) -> date:
@@ -215,7 +216,8 @@ def _json(done: _Done, by: By, zone: tzinfo, areas: "Areas") -> Json:
     }
 
 
-def _show(done: Sequence[_Done], by: By, zone: tzinfo) -> None:
+def _show(done: Sequence[_Done], by: By, zone: tzinfo, areas: "Areas") -> None:
+    """The hours; of one asset's one day also what it did, where and from when to when."""
     from broker.work.hours import hours_of
     from broker.work.observed import Window
     from pantau.tables import print_table
@@ -228,3 +230,6 @@ def _show(done: Sequence[_Done], by: By, zone: tzinfo) -> None:
             whole = Window(each.days[0].window.from_ms, each.days[-1].window.to_ms)
             rows.append((each.asset, "in all", hours_of((s for day in each.days for s in day.sessions), whole)))
     print_table(hours_table(rows))
+    if len(done) == 1 and len(done[0].days) == 1:
+        print()
+        print_table(sessions_table(done[0].days[0].sessions, zone, areas))

@@ -228,6 +228,9 @@ def test_csv_and_table(url: str, sent: tuple[Day, list[Arrival]]) -> None:
     table = pantau(*words).stdout
     assert "2025-11-24" in table
     assert "98 %" in table or "97 %" in table
+    assert "pto_on" in table  # of one day also from when to when, and what shows it
+    for more in (["--to", "2025-11-26"], ["--to", "2025-11-26", "--by", "month"]):
+        assert "pto_on" not in pantau(*words, *more).stdout
 
 
 @pytest.mark.parametrize(

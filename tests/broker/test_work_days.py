@@ -22,6 +22,7 @@ from broker.work.thresholds import GAP_MS, PARKED_GAP_MS, WORK_PAUSE_MS
 from broker.work.trips import joined, trips_of
 from edge.sim.work import Act, Day, played
 from edge.sim.work_box import Cut, Row, recorded
+from wire.inputs import INPUTS
 
 DOES = ("travelling", "working", "idling", "parked")
 DAYS = [(vehicle, seed) for vehicle in KINDS for seed in range(3)]
@@ -425,3 +426,49 @@ def test_carried_a_little_with_the_engine_off_it_was_wandering() -> None:
     assert [(each.kind, each.distance_cm) for each in found] == [(Kind.PARKED, 0)]
     alone = derive(observed(there), Window(0, 1199 * S))
     assert [each.kind for each in alone] == [Kind.STOPPED, Kind.TRAVELLING, Kind.STOPPED]
+
+
+# ------------------------------------------------------------------ anything at all
+
+AT = st.integers(0, 4 * 3600).map(lambda at_s: at_s * S)
+SPANS = st.tuples(AT, st.integers(0, 1200 * S))
+FIXES = st.builds(
+    Fix,
+    AT,
+    st.integers(-30_000, 30_000),
+    st.integers(-30_000, 30_000),
+    st.none() | st.integers(0, 3_000),
+    st.none() | AT,
+    st.booleans(),
+)
+LEVELS = st.builds(Level, AT, st.sampled_from("ab"), st.sampled_from(INPUTS), st.booleans(), st.booleans())
+SIGNS = st.builds(lambda span, box: Sign(span[0], span[0] + span[1], box), SPANS, st.sampled_from("ab"))
+STARTS = st.builds(Start, AT, st.sampled_from("ab"))
+
+
+@given(
+    st.lists(FIXES, max_size=40),
+    st.lists(LEVELS, max_size=12),
+    st.lists(SIGNS, max_size=12),
+    st.lists(STARTS, max_size=3),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_was_observed_the_sessions_fill_the_window_and_depend_on_no_order(
+    fixes: list[Fix], levels: list[Level], signs: list[Sign], starts: list[Start], dice: random.Random
+) -> None:
+    window = Window(H, 3 * H)
+    found = derive(observed(fixes, levels, signs, starts), window)
+    assert (found[0].from_ms, found[-1].to_ms) == window
+    assert all(a.to_ms == b.from_ms and a.kind is not b.kind for a, b in pairwise(found))
+    for each in found:
+        assert each.lasts_ms > 0
+        assert 0 <= each.engine_on_ms <= each.engine_known_ms <= each.lasts_ms
+        assert 0 <= each.pto_on_ms <= each.pto_known_ms <= each.lasts_ms
+        assert 0 <= each.position_ms <= each.lasts_ms
+        assert each.distance_cm == 0 or each.kind is Kind.TRAVELLING
+    sums = hours_of(found, window)
+    assert sum(sums.by_kind_ms.values()) == window.lasts_ms
+    for things in (fixes, levels, signs, starts):
+        things += things[:3]
+        dice.shuffle(things)
+    assert derive(observed(fixes, levels, signs, starts), window) == found
