@@ -23,6 +23,7 @@ BENCHES: Final = {
     "store": "cost growth: what a row costs with 10 k, 1 M and 20 M fixes stored, and where the store's time goes",
     "profile": "where bridge, publisher and gps_unit spend their CPU, by sampling",
     "enrolment": "boxes imported, labelled and enrolled in one run: what one costs among thousands and among 100",
+    "work": "cost of hours: a day of a city's assets, and one late record in a store that grows",
     "alternatives": "a stock Mosquitto on the box, bridging with persistence: on the air, on the card, after a SIGKILL",
     "drain": "a day's backlog over a slow link while live goes on",
     "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",

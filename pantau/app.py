@@ -33,6 +33,8 @@ VERBS = {
     "assets": Verb("pantau.store", "assets", CENTRE),
     "rederive": Verb("pantau.store", "rederive", CENTRE),
     "purge": Verb("pantau.store", "purge", CENTRE),
+    "hours": Verb("pantau.hours", "hours", CENTRE),
+    "sessions": Verb("pantau.sessions", "sessions", CENTRE),
     "run": Verb("pantau.run", "run", TRY),
     "simulate": Verb("pantau.simulate", "simulate", TRY),
     "torture": Verb("pantau.torture", "torture", TRY),

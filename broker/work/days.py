@@ -1,0 +1,95 @@
+"""Sessions of a stretch of time out of a year of records: how much around it has to be read, and what a late one moves.
+
+A session of one day may begin in the one before, and what an input said may be a day old. So a stretch is read with
+what lies around it: inputs as far as they hold, positions until a long stand or a gap parts them from the rest.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Final
+
+from broker.work.areas import Areas
+from broker.work.motion import credible, quiet
+from broker.work.observed import Level, Observed, Window
+from broker.work.sessions import Session, derive
+from broker.work.thresholds import LEVEL_HOLDS_MS, PARKED_GAP_MS, STOP_MS, WIDE_MS
+from broker.work.visits import Visit, visits, within
+
+# What reads: all fixes of the first stretch, and what is known of inputs and of boxes in the second.
+Read = Callable[[Window, Window], Observed]
+
+_FIRST_MARGIN_MS: Final = 3_600_000
+
+
+def sessions_of(read: Read, window: Window) -> list[Session]:
+    """The sessions within the window, as they would be if everything ever recorded had been read."""
+    return derive(_with_context(read, window), window)
+
+
+def visits_of(read: Read, window: Window, areas: Areas) -> list[Visit]:
+    """When it was in which area within the window."""
+    return within(visits(credible(_with_context(read, window).fixes), areas), window)
+
+
+def touched(read: Read, late: Window) -> Window:
+    """How far a record that came late, of that stretch of time, can have moved anything."""
+    seen = _with_context(read, Window(late.from_ms, late.to_ms + 1))
+    from_ms, to_ms = _quiet_around(seen, late) or (late.from_ms - LEVEL_HOLDS_MS, late.to_ms + LEVEL_HOLDS_MS)
+    for said in _by_input(seen.levels):
+        before = [level.at_ms for level in said if level.at_ms < late.from_ms - PARKED_GAP_MS]
+        after = [level.at_ms for level in said if level.at_ms > late.to_ms + PARKED_GAP_MS]
+        from_ms = min(from_ms, before[-1] if before else late.from_ms - LEVEL_HOLDS_MS)
+        to_ms = max(to_ms, after[0] if after else late.to_ms + LEVEL_HOLDS_MS)
+    return Window(from_ms - PARKED_GAP_MS, to_ms + PARKED_GAP_MS)
+
+
+def local_days(window: Window, zone: tzinfo) -> Iterator[Window]:
+    """The window cut at local midnights; a day of 23 or 25 hours is one."""
+    day = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=window.from_ms)
+    local = day.astimezone(zone).date()
+    borders = [window.from_ms]
+    while True:
+        local += timedelta(days=1)
+        midnight = datetime(local.year, local.month, local.day, tzinfo=zone)
+        at_ms = (midnight.astimezone(UTC) - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+        if at_ms >= window.to_ms:
+            break
+        borders.append(at_ms)
+    for from_ms, to_ms in pairwise([*borders, window.to_ms]):
+        yield Window(from_ms, to_ms)
+
+
+def _with_context(read: Read, window: Window) -> Observed:
+    inputs = Window(window.from_ms - LEVEL_HOLDS_MS, window.to_ms + LEVEL_HOLDS_MS)
+    margin_ms = _FIRST_MARGIN_MS
+    while True:
+        margin_ms = min(margin_ms, LEVEL_HOLDS_MS)
+        seen = read(Window(window.from_ms - margin_ms, window.to_ms + margin_ms), inputs)
+        if margin_ms == LEVEL_HOLDS_MS or _quiet_around(seen, window):
+            return seen
+        margin_ms *= 5
+
+
+def _quiet_around(seen: Observed, window: Window) -> tuple[int, int] | None:
+    """The nearest instants before and after that nothing within the window can reach over; None without both.
+
+    Only fixes from outside the window are asked: what is late, and what may still come, must not decide.
+    """
+    at = [fix.at_ms for fix in seen.fixes]
+    before, after = bisect_left(at, window.from_ms), bisect_right(at, window.to_ms)
+    # Whether the fix next to the window is credible, the window has a say in.
+    left = list(quiet(credible(seen.fixes[:before])[:-1]))
+    right = list(quiet(credible(seen.fixes[after:])[1:]))
+    if not left or not right:
+        return None
+    firm_ms = STOP_MS + WIDE_MS
+    return max(left[-1][0], left[-1][1] - firm_ms), min(right[0][1], right[0][0] + firm_ms)
+
+
+def _by_input(levels: Iterable[Level]) -> list[list[Level]]:
+    out: dict[tuple[str, str], list[Level]] = {}
+    for level in levels:
+        out.setdefault((level.source, level.name), []).append(level)
+    return list(out.values())
