@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bench.__main__ import BENCHES
@@ -46,6 +48,12 @@ live message. It would be an MQTT reader of our own on the path of every record;
 """,
 }
 
+# Growth is drawn below its table: a figure's first group is where it stands on the x axis, its second which line it is in.
+CHARTS = {
+    "units": ("CPU a fix, µs, by units", re.compile(r"([\d,]+) units: (bridge|publisher|broker) CPU")),
+    "store": ("insert, CPU a fix, µs, by fixes stored", re.compile(r"(.+) stored: (insert), CPU")),
+}
+
 
 def page(benches: Iterable[dict[str, Any]]) -> str:
     """The page as Markdown; raises KeyError for JSON that is no bench's."""
@@ -57,6 +65,8 @@ def page(benches: Iterable[dict[str, Any]]) -> str:
         if bench["figures"]:
             parts.append("\n| figure | value | unit | reach | |\n|---|---|---|---|---|\n")
         parts += [_row(figure) for figure in bench["figures"]]
+        if name in CHARTS:
+            parts += _chart(*CHARTS[name], bench["figures"])
         parts.append(NOTES.get(name, "") if bench["figures"] else "")
     return "".join(parts)
 
@@ -66,6 +76,23 @@ def _row(figure: dict[str, Any]) -> str:
     shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     cells = (figure["name"], shown, figure["unit"], figure["reach"] or "", figure["note"])
     return "| " + " | ".join(cells) + " |\n"
+
+
+def _chart(title: str, pattern: re.Pattern[str], figures: list[dict[str, Any]]) -> Iterator[str]:
+    """What grows, as Mermaid draws it; nothing when there is nothing to compare."""
+    lines: dict[str, dict[str, float]] = {}
+    for figure in figures:
+        if found := pattern.fullmatch(figure["name"]):
+            lines.setdefault(found[2], {})[found[1]] = figure["value"]
+    if not lines:
+        return
+    places = list(next(iter(lines.values())))
+    highest = max(value for line in lines.values() for value in line.values())
+    yield f'\n```mermaid\nxychart-beta\n  title "{title}: {", ".join(lines)}"\n'
+    yield f"  x-axis [{', '.join(json.dumps(place) for place in places)}]\n  y-axis 0 --> {math.ceil(highest * 1.2)}\n"
+    for line in lines.values():
+        yield f"  line [{', '.join(f'{line[place]:.4g}' for place in places)}]\n"
+    yield "```\n"
 
 
 if __name__ == "__main__":

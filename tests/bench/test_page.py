@@ -26,6 +26,18 @@ def test_a_figure_is_a_row_with_its_mark_and_its_note(capsys: pytest.CaptureFixt
     assert "| rows | 1,234,567 | rows |  |  |" in shown
 
 
+def test_growth_is_drawn_below_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = [
+        Figure(f"{units} units: {part} CPU", value, "µs/fix")
+        for units, values in {"10": (8.0, 5.0), "5,000": (9.5, 5.25)}.items()
+        for part, value in zip(("bridge", "publisher"), values, strict=True)
+    ]
+    show("units", figures, as_json=True)
+    shown = page(printed(capsys))
+    assert 'x-axis ["10", "5,000"]' in shown and "y-axis 0 --> 12" in shown
+    assert "line [8, 9.5]\n  line [5, 5.25]\n```" in shown
+
+
 def test_a_bench_that_failed_says_so_in_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     failed("drain", "TimeoutError: 3 parcels", as_json=True)
     assert "## drain: " in (shown := page(printed(capsys))) and "failed: TimeoutError: 3 parcels" in shown
