@@ -48,7 +48,7 @@ live message. It would be an MQTT reader of our own on the path of every record;
 """,
 }
 
-# Growth is drawn below its table: a figure's first group is where it stands on the x axis, its second which line it is in.
+# Growth is drawn below its table: a name's first group is where it stands on the x axis, its second is its line.
 CHARTS = {
     "units": ("CPU a fix, µs, by units", re.compile(r"([\d,]+) units: (bridge|publisher|broker) CPU")),
     "store": ("insert, CPU a fix, µs, by fixes stored", re.compile(r"(.+) stored: (insert), CPU")),

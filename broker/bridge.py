@@ -17,7 +17,7 @@ from typing import Final
 
 from broker.bridge_figures import bridge_figures
 from broker.bridge_state import BridgeState
-from broker.committer import Committer
+from broker.committer import LISTEN_LONG_S, Committer
 from broker.desk import NOBODY, Desk, DownConnected, Note, Notice, ReaderConnected
 from broker.downlink import Downlink
 from broker.figure import Figure
@@ -177,6 +177,7 @@ class Bridge:
                 self._notes,
                 send=self._down.publish,
                 publish_state=publish_state,
+                wary=lambda: self._committer.listen_first(LISTEN_LONG_S),
                 presence_path=self._settings.presence_path,
                 downlink=downlink,
                 counters=self.counters,

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 # A bridge of another store that this one has cut off (they may have one name) connects anew within 0.3 s and says so.
 LISTEN_S: Final = 1.5
+# When the broker remembers an elder bridge of another store under our name, that one may be alive, cut off by us: its
+# pauses grow to 3 s, and a busy machine adds to them. Only a new store in a dead bridge's place waits this in vain.
+LISTEN_LONG_S: Final = 20.0
 NAME_EVERY_S: Final = 60.0  # who floods a lane does it thousands of times a second, and is named once in a while
 IDLE_S: Final = 0.2  # the longest sleep of an idle committer, and how late it may hear of a stop
 # A store that is not there is asked again after this long, doubling; nothing is receipted meanwhile.
@@ -138,12 +141,12 @@ class Committer:
             if time.monotonic() >= self.silent_until_s:
                 self._send_receipts(store, self._receipts.all())
 
-    def listen_first(self) -> None:
-        """For a moment nothing is receipted, but all is stored: another bridge may be heard, to which this one yields.
+    def listen_first(self, for_s: float = LISTEN_S) -> None:
+        """So long nothing is receipted, but all is stored: another bridge may be heard, to which this one yields.
 
         A box deletes what is receipted; what only a store has that nobody goes on with would be lost. Any thread.
         """
-        self.silent_until_s = time.monotonic() + LISTEN_S
+        self.silent_until_s = max(self.silent_until_s, time.monotonic() + for_s)
 
     def _due(self, now_s: float) -> Iterable[tuple[Key, Gathered]]:
         return self._receipts.due(now_s) if now_s >= self.silent_until_s else ()

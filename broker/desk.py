@@ -77,6 +77,7 @@ class Desk:
         *,
         send: Send,
         publish_state: Callable[[], None],
+        wary: Callable[[], None] = lambda: None,
         presence_path: Path,
         downlink: Downlink,
         counters: Callable[[], Mapping[str, int]],
@@ -87,6 +88,7 @@ class Desk:
         self._notes = notes
         self._send = send
         self._publish_state = publish_state
+        self._wary = wary  # told when an elder bridge of another store may be alive, and cut off by this one
         self._presence_path = presence_path
         self._downlink = downlink
         self._counters_of_all = counters
@@ -164,6 +166,8 @@ class Desk:
                 log.error("another bridge with store %d was here first: %s", seen.store_id, notice.topic)
                 self._yields = True
             case Verdict.REPUBLISH:
+                if seen.store_id != self._mine.store_id and seen.session < self._mine.session:
+                    self._wary()
                 self._publish_state()
             case Verdict.NOTHING:
                 return

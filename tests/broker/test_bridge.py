@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mqtt_client import MqttClient
 
-from broker.committer import LISTEN_S
+from broker.committer import LISTEN_LONG_S, LISTEN_S
 from broker.downlink import Downlink
 from broker.mosquitto import ThrowawayMosquitto
 from broker.presence import Presence, read_presence
@@ -461,6 +461,20 @@ def test_the_later_of_two_bridges_with_different_stores_exits_78(
             assert second.ended() == 78
         unit.send([row(1)], lane="bulk")
         assert first.ended(0.0) is None
+
+
+def test_a_bridge_that_finds_an_elder_ones_last_word_of_another_store_receipts_nothing_for_long(
+    make_bridge: Callable[..., RunningBridge], client: Connect, unit: UnitVoice
+) -> None:
+    """The elder may be alive, cut off by this one, and take seconds to come back; its boxes need their rows then."""
+    client("bridge-1", will=("pantau/v1/bridge/bridge-1/state", b'{"online":false,"session":1,"store_id":7}')).vanish()
+    with make_bridge() as bridge:
+        unit.bridge_is_online()
+        unit.send([row(1)], lane="bulk")
+        eventually(lambda: len(stored(bridge)) == 1)
+        silent_s = bridge.bridge._committer.silent_until_s - time.monotonic()
+        assert LISTEN_LONG_S / 2 < silent_s <= LISTEN_LONG_S
+        assert bridge.bridge.counters().get("receipts", 0) == 0
 
 
 def test_presence_is_written_for_the_watcher(
