@@ -16,8 +16,8 @@ from bench.__main__ import BENCHES
 HEAD = """# Performance
 
 Written by `python -m bench --json | python -m bench.page > docs/performance.md`, not by hand; `python -m bench NAME`
-prints one table. Reach is the mark a figure is held against. Machines are noisy: look at ratios within one run and at
-the order of magnitude of the rest.
+prints one table; tables may come from runs at different hours. Reach is the mark a figure is held against. Machines are
+noisy: look at ratios within one run and at the order of magnitude of the rest.
 Not measured on a Raspberry Pi, an SD card or a real modem.
 
 Machine of this run: {machine}.
@@ -26,9 +26,8 @@ Machine of this run: {machine}.
 # What stands below a bench's table: how to read it, and what was done about what it said.
 NOTES = {
     "units": """
-Memory and sockets grow with the fleet, the cost of a fix does not. With 5,000 units each row is another unit's: every
-group touches that many places of the store's indexes, and the load's own process, which has 5,000 TLS connections,
-shares the two cores.
+Memory and sockets grow with the fleet. A fix costs bridge and publisher about the same; the broker, which looks for
+its readers among all connections, and the load's own process pay for 5,000 of them on the same two cores.
 """,
     "profile": """
 What was done about these paths, as sampling showed them one after the other:
@@ -44,7 +43,8 @@ What was done about these paths, as sampling showed them one after the other:
   what is left is spread over sentences, thinning and the one transaction an interval.
 
 Tried and left out: cutting QoS 0 publishes off the TLS stream in our own code took a quarter of what paho takes for a
-live message. It would be an MQTT reader of our own on the path of every record; the marks are met without it.
+live message. It would be an MQTT reader of our own on the path of every record. So a live row, a parcel of its own,
+costs the bridge more a fix than the mark, which rows of a backlog keep.
 """,
 }
 

@@ -19,10 +19,10 @@ _SSH = "/lib/systemd/system/ssh.service"
 _MOUNT = """
 set -e
 mount -t tmpfs box "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay box -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-mount --rbind /dev "$1/root/dev"
-mount --rbind /proc "$1/root/proc"
+mkdir "$1/upper" "$1/work" "$1/system"
+mount -t overlay box -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/system"
+mount --rbind /dev "$1/system/dev"
+mount --rbind /proc "$1/system/proc"
 shift
 root=$1; shift
 for each in "$@"; do
@@ -39,6 +39,7 @@ class BoxRoot:
 
     def __init__(self, home: Path, *, boot: Path) -> None:
         self._home = home
+        self._system = home / "system"
         home.mkdir(parents=True)
         self._seen = [sys.prefix, sys.base_prefix, str(REPOSITORY)]
         self._boot = boot
@@ -46,7 +47,7 @@ class BoxRoot:
     def __enter__(self) -> Self:
         if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "nsenter", "chroot", "setpriv", "dpkg"))):
             pytest.skip("a root file system of its own takes root, on a Debian")
-        words = [str(self._home), str(self._home / "root"), *self._seen]
+        words = [str(self._home), str(self._system), *self._seen]
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", _MOUNT, "sh", *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -55,8 +56,8 @@ class BoxRoot:
         if self._holder.stdout.readline() != "ready\n":
             self._holder.wait(10)
             pytest.skip(f"no root file system of its own here: {self._holder.stderr.read().strip()}")
-        self._outside("mkdir", "-p", f"{self._home}/root/boot/firmware")
-        self._outside("mount", "--bind", str(self._boot), f"{self._home}/root/boot/firmware")
+        self._outside("mkdir", "-p", f"{self._system}/boot/firmware")
+        self._outside("mount", "--bind", str(self._boot), f"{self._system}/boot/firmware")
         unit = r"[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
         self.run(f"test -e {_SSH} || printf '{unit}' >{_SSH}")  # as the image has it; this machine may have no sshd
         for each in self._seen:  # the box's own user runs this Python, too
@@ -74,7 +75,7 @@ class BoxRoot:
         inside = ["sh", "-c", whole] if user == "root" else [
             "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "sh", "-c", whole
         ]  # fmt: skip
-        done = self._inside("chroot", str(self._home / "root"), *inside)
+        done = self._inside("chroot", str(self._system), *inside)
         assert done.returncode == code, f"{line}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 

@@ -35,8 +35,8 @@ def poison(city: City, unit: str, *, within_s: float) -> tuple[set[int], set[int
     receipted: set[int] = set()
     with Ear(city, receipt(unit), name=unit) as voice:
         for lane in LANES:
-            for parcels in (b"", b"\xff" * 100, b'{"json": true}', _bomb()):
-                voice.say(lane(unit), parcels)
+            for broken in (b"", b"\xff" * 100, b'{"json": true}', _bomb()):
+                voice.say(lane(unit), broken)
             for row in rows:
                 voice.say(lane(unit), parcel(OUTBOX_ID, [row], waiting_bytes=1))
         voice.say(birth(unit), b"\xff no JSON")

@@ -34,7 +34,8 @@ This page is written by `python -m torture.proof` from a run, not by hand:
 Seed {seed}; the same seed draws the same faults, though not at the same instants: processes and kernels have their
 own pace. Machine: {machine}. {total}
 
-*put in*: epochs written to ports; *due*: those that must be stored whatever happens; *missing*: due and not stored;
+*put in*: epochs written to ports; *due*: those that must be stored whatever happens; *missing*: due and not stored (in
+store-restored: what the copy of the store lacked, which `pantau ledger` has to name);
 *unobserved*: not due, and not stored; *shed*: records given up, named with their reason; *recovered*: from the end
 of the fault until all that had been put in before it was stored; *bytes up*: TCP bytes of all boxes to the broker.
 """

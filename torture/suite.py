@@ -57,9 +57,9 @@ class Suite:
                 yield report
 
 
-def _one(suite: Suite, name: str, time: str = "") -> Report:
+def _one(suite: Suite, name: str, folder: str = "") -> Report:
     """In a process of its own: functions do not travel, names do."""
-    directory = suite.directory / time / name
+    directory = suite.directory / folder / name
     directory.mkdir(parents=True, exist_ok=True)
     (scenario,) = chosen([name])
     return run(scenario, directory, seed=suite.seed, seconds=suite.seconds_each, log=suite.log, speed=suite.speed)

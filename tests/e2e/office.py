@@ -13,6 +13,21 @@ from outing import EVERY_FIX, Outing, eventually
 from stage.city import free_port
 from stage.process import Child
 
+# check.toml of a simulated box: this machine is no Raspberry Pi, and its disk is shared.
+CHECK = """
+[files]
+directory = "check"
+[gnss]
+within_s = 20
+satellites = 4
+hdop = 10.0
+[card]
+free_mb = 1
+write_mb_per_s = 0.01
+append_ms = 60000
+[watchdog]
+there = false
+"""
 HOST = "localhost"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqv5v0H1oPQmQ2oXCzZ1dZ6QbGQm5C1m7x6xjXkq0aB rini@workshop"
 

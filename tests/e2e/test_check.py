@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from office import CHECK
 from outing import eventually
 from system_bus import GOOD, bus_with
 
@@ -26,20 +27,6 @@ from stage.city import City, UnitPlan
 from torture.consumer import pantau
 
 NAME = "box-1"
-CHECK = """
-[files]
-directory = "check"
-[gnss]
-within_s = 20
-satellites = 4
-hdop = 10.0
-[card]
-free_mb = 1
-write_mb_per_s = 0.01
-append_ms = 60000
-[watchdog]
-there = false
-"""
 
 
 class Box:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from office import Office
+from office import CHECK, Office
 from outing import eventually
 from system_bus import GOOD, bus_with
 
@@ -26,20 +26,6 @@ Apa yang diketik dan apa yang terlihat, langkah demi langkah, dengan `PANTAU_LAN
 `tests/e2e/test_walk.py`, yang menjalankan semuanya lagi pada setiap pengujian: penerima GPS dan modemnya simulasi,
 server dan brokernya sungguhan. Berkas berada di tempat yang biasa, sehingga tidak disebut. Penjelasan tiap langkah:
 [panduan lapangan](field-guide.id.md).
-"""
-CHECK: Final = """
-[files]
-directory = "check"
-[gnss]
-within_s = 20
-satellites = 4
-hdop = 10.0
-[card]
-free_mb = 1
-write_mb_per_s = 0.01
-append_ms = 60000
-[watchdog]
-there = false
 """
 CODE: Final = re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 

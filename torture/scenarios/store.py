@@ -11,6 +11,7 @@ from torture.image import copied
 from torture.scenario import Setup, scenario
 from torture.scene import Scene
 from torture.store_faults import full, locked, moved, small_disk
+from torture.underway import connects
 
 BEAT_S: Final = 2.0  # a commit waits so long
 BREATH_S: Final = 0.5  # SQLite's busy handler looks again every 0.1 s: one commit gets in between two beats
@@ -61,12 +62,14 @@ def killed_while_hung(scene: Scene) -> None:
     while scene.going():
         grows(scene, "rows are stored")
         scene.settle(BEAT_S)  # a bridge that has just connected would receipt nothing anyway
+        before = scene.box.link.connections
         scene.box.link.cut()
         scene.settle(BREATH_S)
         with locked(scene.store_path):
             scene.fault("the store hangs")
             scene.box.link.mend()  # a new session's first rows are receipted as soon as they are stored
-            scene.settle(3.5)
+            connects(scene, scene.box, before, AGAIN_WITHIN_S, "the box is back")
+            scene.settle(4.0)  # its next row, a receipt too early, and the append that deletes what it names
             scene.hold("bridge")
         scene.start("bridge")
 
