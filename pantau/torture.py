@@ -130,14 +130,25 @@ def _show(reports: list[Report]) -> None:
 
     table = Table(box=None, header_style="bold")
     table.add_column("scenario", no_wrap=True)
-    for column in ("put in", "due", "stored", "twice", "missing", "shed", "recovered", "bytes up", "the promise"):
+    for column in (
+        "put in",
+        "due",
+        "stored",
+        "twice",
+        "missing",
+        "named",
+        "shed",
+        "recovered",
+        "bytes up",
+        "the promise",
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     for r in reports:
         shed = ", ".join(f"{count} {reason}" for reason, count in r.shed.items() if count) or "0"
         recovered = "" if r.recover_s is None else f"{r.recover_s:.1f} s"
         holds = "holds, run again alone" if r.again else "holds"
         verdict = f"skipped: {r.skipped}" if r.skipped else holds if r.holds else "BROKEN"
-        figures = [r.put_in, r.due, r.stored, r.twice, r.missing, shed, recovered, f"{r.up_bytes:,}", verdict]
+        figures = [r.put_in, r.due, r.stored, r.twice, r.missing, r.named, shed, recovered, f"{r.up_bytes:,}", verdict]
         table.add_row(r.scenario, *[str(figure) for figure in figures], style=None if r.holds else "bold red")
     print_table(table)
     held = sum(r.holds and not r.skipped for r in reports)
