@@ -91,7 +91,7 @@ def cell_means(plane: NDArray[np.uint8] | NDArray[np.int16]) -> Grid:
 
 def change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Grid:
     """Mean absolute difference of two lumas, by cell: noise and all."""
-    return cell_means(np.abs(after.astype(np.int16) - before))
+    return cell_means(np.asarray(np.abs(after.astype(np.int16) - before), np.int16))
 
 
 def tiles_of(cells: Grid) -> Grid:
