@@ -35,6 +35,7 @@ VERBS = {
     "purge": Verb("pantau.store", "purge", CENTRE),
     "hours": Verb("pantau.hours", "hours", CENTRE),
     "sessions": Verb("pantau.sessions", "sessions", CENTRE),
+    "judge": Verb("pantau.judge", "judge", TRY),
     "run": Verb("pantau.run", "run", TRY),
     "simulate": Verb("pantau.simulate", "simulate", TRY),
     "torture": Verb("pantau.torture", "torture", TRY),
