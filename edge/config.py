@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+from edge.budget import Plan
 from edge.clock import BUILT_UTC_MS
 from settings import load, setting
 from settings.checks import host_name
@@ -153,6 +154,25 @@ class UplinkShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Sim:
+    """The SIM's monthly plan: what is given up first when it will not last is in docs/records.md; never alarms."""
+
+    plan_mb: int = setting(
+        "what the SIM may carry in a month, up and down; 0 = no plan, count only", unit="MB", at_least=0,
+        at_most=10_000_000, default=0, reason="nobody knows it but who bought the SIM",
+    )  # fmt: skip
+    reset_day: int = setting(
+        "day of the month on which the plan begins anew, at 00:00 UTC", at_least=1, at_most=28, default=1,
+        reason="most plans are by the calendar month; every month has a 28th",
+    )  # fmt: skip
+
+    @property
+    def plan(self) -> Plan:
+        """The same for edge/budget.py; a carrier's MB is 10**6 bytes."""
+        return Plan(self.plan_mb * 1_000_000, self.reset_day)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Where the running process keeps what need not survive a power cut."""
 
@@ -173,6 +193,7 @@ class UnitConfig:
     receiver: ReceiverPort
     report: Report
     uplink: UplinkShare
+    sim: Sim
     run: Run
 
 

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from edge.backlog import Shelf
 from edge.backoff import Backoff
+from edge.budget import Spent, of_parcel
 from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.keeping import LinkKeeper, UplinkOptions
@@ -74,10 +75,11 @@ class Account:
     up_bytes: int
     down_bytes: int
     rejected: Counter[str]
+    attributed: Spent  # payloads by class; what else the link carried is in none
 
 
 class Uplink:
-    """One unit's uplink; `run` is the thread, `wake`, `take_commands` and `account` are for the main thread."""
+    """One unit's uplink; `run` is the thread; what is public besides is for the main thread."""
 
     def __init__(
         self,
@@ -115,6 +117,7 @@ class Uplink:
         self._handed: Outgoing | None = None
         self._bulk_before: TcpInfo | None = None
         self._bulk_bytes = 0
+        self._attributed = Spent()
         self._unstamped_above = 0
 
     # ------------------------------------------------------------------ for the main thread
@@ -139,7 +142,11 @@ class Uplink:
         rejected.update(dict(self._sending.rejected))
         rejected.update(link_refused=self._keeper.refusals, overflow=self._keeper.overflowed)
         up, down = self._keeper.bytes_so_far()
-        return Account(self._keeper.connections, up, down, +rejected)
+        return Account(self._keeper.connections, up, down, +rejected, self._attributed)
+
+    def limit_backlog(self, bytes_per_s: float | None) -> None:
+        """From now on the bulk lane goes no faster than this on average; None lifts the unit's own limit."""
+        self._sending.limit_backlog(bytes_per_s)
 
     @property
     def online(self) -> bool:
@@ -253,6 +260,7 @@ class Uplink:
             self._handed = out
             self._at("parcel:packed")
             if link.publish(lane(self._unit), payload):
+                self._attributed = self._attributed.and_also(of_parcel(out.bulk, out.packed.rows, len(payload)))
                 self._at("parcel:handed")
             else:
                 self._sending.unsent(out)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.budget import Budget, Spent, on_the_air
 from edge.clock import Clock
 from edge.commands import Commands
 from edge.config import FIRMWARE, UnitConfig
@@ -119,13 +120,20 @@ def unit(
         counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
         return dict(sum(counters, Counter()))
 
+    budget = Budget(config.sim.plan, clock, memory)
     health = Health(
         outbox,
         clock,
-        Sources(traffic=lambda: _traffic(uplink), rejected=rejected, unobserved=lambda: tally.unobserved),
+        Sources(
+            traffic=lambda: _traffic(uplink),
+            rejected=rejected,
+            unobserved=lambda: tally.unobserved,
+            spent=lambda: _spent(uplink),
+        ),
         today=Today(clock, memory),
         firmware=FIRMWARE,
         disk=config.outbox.path.parent,
+        budget=budget,
     )
     recorder = Recorder(
         Reporting(
@@ -153,6 +161,7 @@ def unit(
     recorder.happened("boot", reason=_boot_reason(clock, memory), firmware=FIRMWARE)
 
     def obey() -> None:
+        uplink.limit_backlog(budget.backlog_bytes_per_s(config.uplink.bulk_bytes_per_s))
         for payload in uplink.take_commands():
             result = commands.carry_out(payload)
             if result is not None:
@@ -162,6 +171,8 @@ def unit(
         receiver.close()
         if clean:
             memory.remember("last_boot", [clock.boot_id, "clean"])
+            budget.count(_spent(uplink))
+            budget.save(at_once=True)
 
     return Unit(listener, recorder, obey, receiver.cancel, close)
 
@@ -179,6 +190,11 @@ def _traffic(uplink: Uplink) -> Traffic:
     account = uplink.account()
     # The first connection of a process is no reconnect.
     return Traffic(max(0, account.connections - 1), account.up_bytes, account.down_bytes)
+
+
+def _spent(uplink: Uplink) -> Spent:
+    account = uplink.account()
+    return on_the_air(account.up_bytes + account.down_bytes, account.attributed)
 
 
 def _line(remembered: object) -> Line | None:
