@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from edge.clock import BUILT_UTC_MS
-from settings import load, setting
+from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
+from settings import ConfigError, load, setting
 from settings.checks import host_name
 from wire.topics import valid_unit
 
@@ -174,8 +175,17 @@ class UnitConfig:
     report: Report
     uplink: UplinkShare
     run: Run
+    inputs: tuple[Input, ...]
+    lamps: Lamps
+    buzzer: Buzzer
+    fuel: FuelSender
+    supply: Supply
+    power: PowerPlan
 
 
 def load_unit(path: str | Path) -> UnitConfig:
     """The file at `path`; raises ConfigError with every problem in it."""
-    return load(path, UnitConfig)
+    config = load(path, UnitConfig)
+    if problems := list(pin_problems(config.inputs, config.lamps, config.buzzer, config.fuel, config.supply)):
+        raise ConfigError(str(path), problems)
+    return config

@@ -125,6 +125,10 @@ class Uplink:
             self._woken = True
             self._events.put(None)
 
+    def hurry(self, on: bool) -> None:
+        """Whether somebody calls for help: then no attempt to connect is waited for long."""
+        self._keeper.hurry(on)
+
     def take_commands(self) -> Iterator[bytes]:
         """Commands as they came down; the main loop asks at each turn (edge/commands.py carries them out)."""
         while True:
@@ -140,6 +144,11 @@ class Uplink:
         rejected.update(link_refused=self._keeper.refusals, overflow=self._keeper.overflowed)
         up, down = self._keeper.bytes_so_far()
         return Account(self._keeper.connections, up, down, +rejected)
+
+    @property
+    def connected(self) -> bool:
+        """The broker has let us in."""
+        return self._keeper.connected
 
     @property
     def online(self) -> bool:

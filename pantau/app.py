@@ -35,6 +35,7 @@ VERBS = {
     "purge": Verb("pantau.store", "purge", CENTRE),
     "hours": Verb("pantau.hours", "hours", CENTRE),
     "sessions": Verb("pantau.sessions", "sessions", CENTRE),
+    "sos": Verb("pantau.sos", "sos", CENTRE),
     "run": Verb("pantau.run", "run", TRY),
     "simulate": Verb("pantau.simulate", "simulate", TRY),
     "torture": Verb("pantau.torture", "torture", TRY),
