@@ -14,7 +14,8 @@ MEDIAN_S: Final = (
     60.0  # slosh of a tank has periods of seconds; curves and slopes last longer than that and do not count
 )
 STEP_S: Final = 15.0  # the median is asked for so often; four of a minute
-RESTS_SHARE: Final = 0.25  # it rests when two medians differ by less than this of the threshold
+RESTS_STEPS: Final = 5  # it rests when the medians of so many steps
+RESTS_SHARE: Final = 0.3  # differ by less than this of the threshold
 
 
 class FuelChange(NamedTuple):
@@ -54,13 +55,14 @@ class Fuel:
         self._first_s: float | None = None
         self._step_s = float("-inf")
         self._base_l = kept_l
-        self._before_l: float | None = None
+        self._medians: deque[float] = deque(maxlen=RESTS_STEPS)
+        self._away_s: float | None = None  # since when the level is away from where it can be
         self.level_l: float | None = kept_l
 
     @property
     def measured(self) -> bool:
         """Whether `level_l` is this process's own."""
-        return self._before_l is not None
+        return bool(self._medians)
 
     def sampled(self, reading: float, now_s: float) -> FuelChange | None:
         """A reading, about once a second; what has come to rest with it."""
@@ -73,19 +75,22 @@ class Fuel:
         passed_s = min(now_s - self._step_s, 2 * STEP_S)
         self._step_s = now_s
         self.level_l = median(litres for _, litres in self._window)
-        return self._judged(self.level_l, passed_s)
+        return self._judged(self.level_l, passed_s, now_s)
 
-    def _judged(self, level_l: float, passed_s: float) -> FuelChange | None:
-        before_l, self._before_l = self._before_l, level_l
+    def _judged(self, level_l: float, passed_s: float, now_s: float) -> FuelChange | None:
+        self._medians.append(level_l)
         if self._base_l is None:
             self._base_l = level_l
             return None
         away_l = level_l - self._base_l
         if abs(away_l) < self._change_l:
+            self._away_s = None
             may_l = self._burns_l_per_s * passed_s
             self._base_l += min(max(away_l, -may_l), may_l)
             return None
-        if before_l is None or abs(level_l - before_l) >= self._change_l * RESTS_SHARE:
-            return None  # it still runs
-        self._base_l = level_l
+        self._away_s = now_s if self._away_s is None else self._away_s
+        still_runs = max(self._medians) - min(self._medians) >= self._change_l * RESTS_SHARE
+        if still_runs or now_s - self._away_s < MEDIAN_S:  # until then its samples are in part the same
+            return None
+        self._base_l, self._away_s = level_l, None
         return FuelChange(away_l, level_l)

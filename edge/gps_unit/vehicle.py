@@ -232,9 +232,9 @@ class Vehicle:
 
     def _settle(self) -> None:
         """What is known is on the card, and the card has it: from here on anybody may cut the power."""
-        self._around.recorder.flush()
         self._changed = True
         self.keep()
+        self._around.recorder.flush()
         self._around.sync()
 
 
