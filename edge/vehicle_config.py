@@ -125,7 +125,7 @@ class PowerPlan:
     )  # fmt: skip
     low_v: float | None = setting(
         "below this the battery is low: warn, wait, power off", unit="V", at_least=3, at_most=100, default=None,
-        reason="11.8 V of a 12 V system still starts an engine; 23.6 V of 24 V",
+        reason="not watched; 11.8 V still starts an engine of 12 V, 23.6 V one of 24 V",
     )  # fmt: skip
     low_wait_s: float = setting(
         "between the warning and the power-off", unit="s", at_least=0, at_most=86_400, default=300.0,
