@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge.budget import Plan
 from edge.clock import BUILT_UTC_MS
-from settings import load, setting
+from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
+from settings import ConfigError, load, setting
 from settings.checks import host_name
 from wire.topics import valid_unit
 
@@ -195,8 +196,17 @@ class UnitConfig:
     uplink: UplinkShare
     sim: Sim
     run: Run
+    inputs: tuple[Input, ...]
+    lamps: Lamps
+    buzzer: Buzzer
+    fuel: FuelSender
+    supply: Supply
+    power: PowerPlan
 
 
 def load_unit(path: str | Path) -> UnitConfig:
     """The file at `path`; raises ConfigError with every problem in it."""
-    return load(path, UnitConfig)
+    config = load(path, UnitConfig)
+    if problems := list(pin_problems(config.inputs, config.lamps, config.buzzer, config.fuel, config.supply)):
+        raise ConfigError(str(path), problems)
+    return config

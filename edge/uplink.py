@@ -128,6 +128,10 @@ class Uplink:
             self._woken = True
             self._events.put(None)
 
+    def hurry(self, on: bool) -> None:
+        """Whether somebody calls for help: then no attempt to connect is waited for long."""
+        self._keeper.hurry(on)
+
     def take_commands(self) -> Iterator[bytes]:
         """Commands as they came down; the main loop asks at each turn (edge/commands.py carries them out)."""
         while True:
@@ -147,6 +151,11 @@ class Uplink:
     def limit_backlog(self, bytes_per_s: float | None) -> None:
         """From now on the bulk lane goes no faster than this on average; None lifts the unit's own limit."""
         self._sending.limit_backlog(bytes_per_s)
+
+    @property
+    def connected(self) -> bool:
+        """The broker has let us in."""
+        return self._keeper.connected
 
     @property
     def online(self) -> bool:

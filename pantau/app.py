@@ -36,6 +36,7 @@ VERBS = {
     "hours": Verb("pantau.hours", "hours", CENTRE),
     "sessions": Verb("pantau.sessions", "sessions", CENTRE),
     "judge": Verb("pantau.judge", "judge", TRY),
+    "sos": Verb("pantau.sos", "sos", CENTRE),
     "run": Verb("pantau.run", "run", TRY),
     "simulate": Verb("pantau.simulate", "simulate", TRY),
     "torture": Verb("pantau.torture", "torture", TRY),

@@ -25,7 +25,8 @@ START_DEADLINE_S: Final = 20.0
 class UnitPlan:
     """One unit of the city and the settings of its file that differ from the defaults, as TOML values by table.
 
-    `inside` is what its command is prefixed with, to run it in a network of its own; `environment` is added to its own.
+    `inputs` are its [[inputs]]. `inside` is what its command is prefixed with, to run it in a network of its own;
+    `environment` is added to its own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class UnitPlan:
     agency: str
     kind: str
     settings: dict[str, dict[str, object]]
+    inputs: tuple[dict[str, object], ...] = ()
     inside: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -216,7 +218,8 @@ class City:
         }
         for table, values in plan.settings.items():
             tables.setdefault(table, {}).update(values)
-        return "\n".join(f"[{table}]\n{_pairs(values)}\n" for table, values in tables.items())
+        wires = [f"[[inputs]]\n{_pairs(values)}\n" for values in plan.inputs]
+        return "\n".join([*(f"[{table}]\n{_pairs(values)}\n" for table, values in tables.items()), *wires])
 
     def _assignments_csv(self) -> str:
         lines = [f"{u.name},{u.asset},{u.agency},{u.kind},2000-01-01T00:00:00Z," for u in self.units]

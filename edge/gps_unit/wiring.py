@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from edge.budget import Budget, Spent, on_the_air
 from edge.clock import Clock
 from edge.commands import Commands
 from edge.config import FIRMWARE, UnitConfig
+from edge.gps_unit import starting
 from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.listen import Listener
 from edge.gps_unit.motion import Policy
@@ -20,9 +21,11 @@ from edge.health import Health, Sources
 from edge.memory import Memory
 from edge.outbox import Outbox, OutboxReader
 from edge.sending import Limits
+from edge.service import Loop
 from edge.tls import Identity
 from edge.today import Today, Traffic
 from edge.uplink import Uplink, UplinkOptions
+from wire.inputs import ACKNOWLEDGE
 from wire.kinds import KIND_RESULT
 
 log = logging.getLogger(__name__)
@@ -94,6 +97,7 @@ class Unit:
     obey: Callable[[], None]
     cancel: Callable[[], None]
     close: Callable[[bool], None]
+    workers: Mapping[str, Loop]
 
 
 def unit(
@@ -107,7 +111,6 @@ def unit(
 ) -> Unit:
     """Receiver, recorder, health and commands of this configuration."""
     tally, policy = Tally(), Policy() if config.report.policy else None
-    commands = Commands(clock, CommandIds(memory))
     receiver = Receiver(
         str(config.receiver.tty),
         speed=config.receiver.speed,
@@ -158,10 +161,20 @@ def unit(
         not_before_utc_ms=config.receiver.not_before_utc_ms,
         on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
     )
-    recorder.happened("boot", reason=_boot_reason(clock, memory), firmware=FIRMWARE)
+    recorder.happened("boot", **starting.begun(clock.boot_id, memory), firmware=FIRMWARE)
+    vehicle, workers, verbs = None, {}, {}
+    if wired(config):
+        from edge.gps_unit import fitting  # a box without wires has no memory to spare for it
+
+        vehicle, cab = fitting.vehicle(config, clock, outbox, uplink, memory, recorder, receiver)
+        workers, verbs = {"cab": cab.run}, {ACKNOWLEDGE: vehicle.acknowledge}
+    commands = Commands(clock, CommandIds(memory), verbs)
 
     def obey() -> None:
         uplink.limit_backlog(budget.backlog_bytes_per_s(config.uplink.bulk_bytes_per_s))
+        if vehicle is not None:
+            vehicle.turn()
+            recorder.send_events()
         for payload in uplink.take_commands():
             result = commands.carry_out(payload)
             if result is not None:
@@ -170,20 +183,19 @@ def unit(
     def close(clean: bool) -> None:
         receiver.close()
         if clean:
-            memory.remember("last_boot", [clock.boot_id, "clean"])
             budget.count(_spent(uplink))
             budget.save(at_once=True)
+            if vehicle is not None:
+                vehicle.keep()
+            starting.ended(clock.boot_id, memory, "" if vehicle is None else vehicle.leaving)
 
-    return Unit(listener, recorder, obey, receiver.cancel, close)
+    return Unit(listener, recorder, obey, receiver.cancel, close, workers)
 
 
-def _boot_reason(clock: Clock, memory: Memory) -> str:
-    """power_on after a boot, restart after a clean stop, killed after none."""
-    before = memory.recall("last_boot", [])
-    memory.remember("last_boot", [clock.boot_id, "running"])
-    if before[:1] != [clock.boot_id]:
-        return "power_on"
-    return "restart" if before[1:] == ["clean"] else "killed"
+def wired(config: UnitConfig) -> bool:
+    """Whether anything of the vehicle is wired to this box."""
+    channels = (config.fuel.channel, config.supply.channel)
+    return bool(config.inputs or config.lamps.pins or config.buzzer.pin is not None) or channels != (None, None)
 
 
 def _traffic(uplink: Uplink) -> Traffic:

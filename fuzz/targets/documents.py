@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from edge.clock import BUILT_UTC_MS, YEARS_20_MS, Clock
 from edge.commands import Commands
-from edge.gps_unit import wiring
+from edge.gps_unit import starting, wiring
+from edge.gps_unit.inputs import Meter
 from edge.gps_unit.receiver import Line, Scan, _settings, lines_to_try
+from edge.gps_unit.sos import Sos
 from edge.memory import Memory
 from edge.today import Today, Traffic
 from fuzz.box import StillClock
@@ -32,7 +34,10 @@ def hold(data: bytes) -> None:
     clock = wiring_clock(memory)
     assert BUILT_UTC_MS <= clock.floor_utc_ms <= BUILT_UTC_MS + YEARS_20_MS
     _check_line(wiring._line(memory.recall("line", None)))
-    assert wiring._boot_reason(clock, memory) in ("power_on", "restart", "killed")
+    assert starting.begun(clock.boot_id, memory)["reason"] in ("power_on", "restart", "killed")
+    assert Meter.restored(memory.recall("meter", None)).engine_until(0.0) >= 0
+    if (call := Sos(memory.recall("sos", None)).call) is not None:
+        assert call.id.isprintable() and (call.by or "").isprintable(), "no record can carry half a character"
     today = Today(clock, memory).count(Traffic(1, 2, 3))
     assert all(0 <= number < 1 << 63 for number in today), today
     commands = Commands(clock, wiring.CommandIds(memory))
