@@ -14,7 +14,7 @@ from edge.gps_unit.inputs import Change, Meter
 from edge.gps_unit.lamps import Signs
 from edge.gps_unit.power import Act, Power, State
 from edge.gps_unit.sos import Sos
-from edge.gps_unit.starting import BATTERY, PARKED
+from edge.starting import BATTERY, PARKED
 from wire.inputs import (
     BY,
     CALL,

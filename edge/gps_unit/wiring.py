@@ -11,7 +11,7 @@ from edge.budget import Budget, Spent, on_the_air
 from edge.clock import Clock
 from edge.commands import Commands
 from edge.config import FIRMWARE, UnitConfig
-from edge.gps_unit import starting
+from edge import starting
 from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.listen import Listener
 from edge.gps_unit.motion import Policy

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from edge.gps_unit import starting
+from edge import starting
 from edge.gps_unit.lamps import LAMPS
 from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
 from settings import load

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.gps_unit import starting
+from edge import starting
 from edge.memory import Memory
 
 
