@@ -75,9 +75,16 @@ class Bucket:
         """When `wanted_bytes` (at most a burst) are there; `now_s` when they are already."""
         if self._bytes_per_s is None:
             return now_s
+        left_bytes = self.left_bytes(now_s)
+        return now_s + max(0.0, min(wanted_bytes, self._burst_bytes) - left_bytes) / self._bytes_per_s
+
+    def left_bytes(self, now_s: float) -> float:
+        """What is in it now; a burst when it has no limit."""
+        if self._bytes_per_s is None:
+            return self._burst_bytes
         self._bytes = min(self._burst_bytes, self._bytes + (now_s - self._at_s) * self._bytes_per_s)
         self._at_s = now_s
-        return now_s + max(0.0, min(wanted_bytes, self._burst_bytes) - self._bytes) / self._bytes_per_s
+        return self._bytes
 
     def limit(self, bytes_per_s: float | None) -> None:
         """Fill at another rate from now on; what is in it stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge.budget import Budget, Plan, Spent
 from edge.clock import BUILT_UTC_MS, YEARS_20_MS, Clock
 from edge.commands import Commands
 from edge import starting, wiring
@@ -16,6 +17,7 @@ from fuzz.box import StillClock
 from fuzz.forms import json_changed, lines_changed
 from fuzz.images import DOCUMENTS, damaged, documents_image, write_documents
 from fuzz.scratch import scratch
+from wire.records_pb2 import Sim
 
 MAX_BYTES = 1024
 form = lines_changed(json_changed)
@@ -40,6 +42,9 @@ def hold(data: bytes) -> None:
         assert call.id.isprintable() and (call.by or "").isprintable(), "no record can carry half a character"
     today = Today(clock, memory).count(Traffic(1, 2, 3))
     assert all(0 <= number < 1 << 63 for number in today), today
+    budget = Budget(Plan(1_000_000), clock, memory)
+    budget.count(Spent(live=5))
+    assert Sim.FromString(budget.body()).live_bytes >= 5
     commands = Commands(clock, wiring.CommandIds(memory))
     commands.carry_out(b'{"id":"c0ffee","verb":"ping","expires_utc_ms":9999999999999}')
     session = memory.count_up("session")
@@ -73,6 +78,7 @@ def seeds() -> Mapping[str, bytes]:
         "session": b'{"name": "session", "value": 5}',
         "line": b'{"name": "line", "value": [4800, "7E1"]}',
         "today": b'{"name": "today", "value": [null, [0, 0, 0], 7, [5, 5, 5]]}',
+        "budget": b'{"name": "budget", "value": [[[20758, [1, 2, 3, 4, 5]]], [0, 0, 0, 0, 0], [[9, 9]], 1, null, true]}',
         "floor": b'{"name": "floor_utc_ms", "value": 1}',
         "commands": b'{"name": "command_ids", "value": ["c"]}',
         "no-text": b'{"name": "session", "value": "\xff"}',
