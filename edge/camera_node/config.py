@@ -71,7 +71,9 @@ class Pole:
         reason="a fault is known within a minute; eight cameras take a tenth of a Pi's core",
     )  # fmt: skip
     passwords_path: Path | None = setting(
-        "users and passwords of the cameras, a TOML file of mode 0600", default=None, reason="cameras without a password"
+        "users and passwords of the cameras, a TOML file of mode 0600",
+        default=None,
+        reason="cameras without a password",
     )
     interface: str | None = setting(
         "the network port towards the cameras: without a carrier it is the switch, not eight cameras", default=None,
@@ -107,7 +109,9 @@ class LiveView:
         "certificate of who signed theirs, PEM", default=None, reason="the authority in [broker]"
     )
     plain: bool = setting(
-        "also rtsp:// without TLS", default=False, reason="only inside a tunnel of your own: anybody on the way can watch"
+        "also rtsp:// without TLS",
+        default=False,
+        reason="only inside a tunnel of your own: anybody on the way can watch",
     )
     most_leases: int = setting(
         "cameras watched at the same time", at_least=1, at_most=MOST_CAMERAS, default=MOST_LEASES,

@@ -21,6 +21,7 @@ from edge.camera_node.probing import (
     slow,
 )
 from edge.camera_node.reach import host_and_port, reach
+from edge.service import Stop
 
 EVERY_S: Final = 5.0  # between two judged pictures
 AGAIN_S: Final = 10.0  # between two attempts at a camera that failed: one that boots takes 40 to 90 s
@@ -85,7 +86,7 @@ class Eye:
         """Take one from the next keyframe; a `Taken` comes out of the queue. Any thread may call it."""
         self._wanted.put((width_px, quality))
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Look until told to stop; ends within 5 s whatever the camera does."""
         while not stop.is_set():
             self._restart.clear()
@@ -95,7 +96,7 @@ class Eye:
                 self._tell_failed(failed)
                 self._pause(stop, self.sight.again_s)
 
-    def _watch(self, stop: threading.Event) -> None:
+    def _watch(self, stop: Stop) -> None:
         credentials = self._credentials()
         if (wait_s := self._tries.wait_s(credentials)) > 0:
             raise StreamFailed(
@@ -119,7 +120,7 @@ class Eye:
         self._tries.accepted()
         return stream
 
-    def _look(self, stream: Stream, wait_s: float, stop: threading.Event) -> None:
+    def _look(self, stream: Stream, wait_s: float, stop: Stop) -> None:
         """Read until the next picture is due or a snapshot is wanted, in steps short enough to hear a stop."""
         due_s = time.monotonic() + wait_s
         while time.monotonic() < due_s and self._wanted.empty():
@@ -162,7 +163,7 @@ class Eye:
         detail = "; ".join(part for part in (changed, outcome.detail) if part)
         self._seen.put(replace(outcome, camera=self.sight.name, serial_number=serial_number, detail=detail))
 
-    def _pause(self, stop: threading.Event, for_s: float) -> None:
+    def _pause(self, stop: Stop, for_s: float) -> None:
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s and not self._restart.is_set():
             if stop.wait(min(STEP_S, max(0.0, until_s - time.monotonic()))):

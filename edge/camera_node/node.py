@@ -177,7 +177,9 @@ class Node:
     def _alarms(self, powered: Mapping[str, bool], now_s: float) -> None:
         looked = {name: lens.watched for name, lens in self._lenses.items() if lens.watched.looked}
         probes = Probes(
-            cameras={name: None if watched.failure is None else str(watched.failure) for name, watched in looked.items()},
+            cameras={
+                name: None if watched.failure is None else str(watched.failure) for name, watched in looked.items()
+            },
             powered={name: powered[lens.relay] for name, lens in self._lenses.items() if lens.relay in powered},
             switch=self._around.switch(),
             carrier=self._around.carrier(),
@@ -249,5 +251,3 @@ class Node:
     def _keep(self) -> None:
         self._learned_s = self._clock.monotonic_s() + LEARNED_EVERY_S
         self._notes.remember("learned", {name: lens.watched.learned() for name, lens in self._lenses.items()})
-
-

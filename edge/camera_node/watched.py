@@ -68,7 +68,9 @@ class Watched:
         if self.failure is not None and self.failure is not Failure.SLOW_FRAMES and failing_s >= OFFLINE_AFTER_S:
             common = cause is not None and cause.evidence != self.failure
             reason = cause.evidence if common and cause is not None else self._detail
-            return Said(OFFLINE, str(cause.cause if common and cause is not None else self.failure), SURE_PERCENT, reason)
+            return Said(
+                OFFLINE, str(cause.cause if common and cause is not None else self.failure), SURE_PERCENT, reason
+            )
         found = self._judge.verdict
         if not self._looked or found.confidence_percent == 0:
             return None

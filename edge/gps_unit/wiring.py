@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge import starting
 from edge.budget import Budget, Spent, on_the_air
 from edge.clock import Clock
 from edge.commands import Commands
 from edge.config import FIRMWARE, UnitConfig
-from edge import starting
 from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.listen import Listener
 from edge.gps_unit.motion import Policy
