@@ -1,4 +1,4 @@
-"""The main loop of a camera node: looks come in, verdicts, alarms, pictures and recovery steps go out. Main thread only."""
+"""The main loop of a camera node: looks come in; verdicts, alarms, pictures and recovery steps go out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from edge.budget import Budget
 from edge.camera_node.camera import jpeg
+from edge.camera_node.ear import Heard
 from edge.camera_node.eye import Eye, Taken
 from edge.camera_node.live import Live
 from edge.camera_node.pole import Pole, Probes
@@ -29,9 +30,10 @@ TURN_S: Final = 1.0
 SAID_AGAIN_S: Final = 21_600.0  # a healthy camera's verdict, four times a day: presence says the rest
 LEARNED_EVERY_S: Final = 21_600.0  # what was learned is written; each write costs the card about 200 kB for eight
 LEARNED_FIRST_S: Final = 600.0
+SKEW_S: Final = 60.0  # a burnt-in clock that is wrong by so much makes a picture useless as evidence
 LARGE_PX, LARGE_QUALITY = 1280, 60
 
-Seen = queue.Queue["Outcome | Taken | None"]
+Seen = queue.Queue["Outcome | Taken | Heard | None"]
 
 
 class Notes(Protocol):
@@ -84,6 +86,7 @@ class Node:
         self._recorder, self._budget, self._clock, self._notes = recorder, budget, clock, notes
         self._around = around
         self._said: dict[str, tuple[Said, float]] = {}
+        self._skewed: set[str] = set()
         self._next_turn_s = 0.0
         self._learned_s = clock.monotonic_s() + LEARNED_FIRST_S
 
@@ -162,7 +165,7 @@ class Node:
 
     # ------------------------------------------------------------------ inside
 
-    def _take(self, seen: Outcome | Taken | None) -> None:
+    def _take(self, seen: Outcome | Taken | Heard | None) -> None:
         if isinstance(seen, Outcome):
             self._lenses[seen.camera].watched.take(seen)
         elif isinstance(seen, Taken):
@@ -174,13 +177,28 @@ class Node:
             body, kind, cls = snapshot_record(wish, seen.jpeg, self._clock.stamp())
             self._recorder.put(body, kind, cls)
 
+        elif isinstance(seen, Heard):
+            self._heard(seen)
+
+    def _heard(self, heard: Heard) -> None:
+        """What a camera says of itself: its own alarms stand beside our verdict, a wrong clock is worth a word."""
+        if heard.alarm is not None:
+            on = "on" if heard.alarm.on else "off"
+            self._recorder.happened("camera_says", camera=heard.camera, what=heard.alarm.kind, state=on)
+        elif heard.skew_s is not None and abs(heard.skew_s) >= SKEW_S:
+            if heard.camera not in self._skewed:
+                self._recorder.happened("camera_clock_wrong", camera=heard.camera, ahead_s=f"{heard.skew_s:.0f}")
+            self._skewed.add(heard.camera)
+        elif heard.skew_s is not None:
+            self._skewed.discard(heard.camera)
+
     def _alarms(self, powered: Mapping[str, bool], now_s: float) -> None:
         looked = {name: lens.watched for name, lens in self._lenses.items() if lens.watched.looked}
         probes = Probes(
             cameras={
                 name: None if watched.failure is None else str(watched.failure) for name, watched in looked.items()
             },
-            powered={name: powered[lens.relay] for name, lens in self._lenses.items() if lens.relay in powered},
+            powered={name: powered[lens.relay] for name, lens in self._lenses.items() if lens.relay is not None},
             switch=self._around.switch(),
             carrier=self._around.carrier(),
         )

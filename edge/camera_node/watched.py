@@ -1,4 +1,4 @@
-"""One camera as the node knows it: its last look, the judge's verdict and its rhythm together are what is said of it."""
+"""One camera as the node knows it: its last look, the judge's verdict and its rhythm make what is said of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edge.camera_node.picture import Picture
-from edge.camera_node.pole import Finding
+from edge.camera_node.pole import Cause, Finding
 from edge.camera_node.probing import Failure, Outcome
 from edge.camera_node.rhythm import Quality, Rhythm
 from edge.camera_node.verdict import Judge
@@ -65,12 +65,10 @@ class Watched:
     def said(self, now_s: float, cause: Finding | None) -> Said | None:
         """What holds now; `cause` is the pole's. None before anything is known."""
         failing_s = 0.0 if self._failing_s is None else now_s - self._failing_s
-        if self.failure is not None and self.failure is not Failure.SLOW_FRAMES and failing_s >= OFFLINE_AFTER_S:
-            common = cause is not None and cause.evidence != self.failure
-            reason = cause.evidence if common and cause is not None else self._detail
-            return Said(
-                OFFLINE, str(cause.cause if common and cause is not None else self.failure), SURE_PERCENT, reason
-            )
+        if self.failure not in (None, Failure.SLOW_FRAMES) and failing_s >= OFFLINE_AFTER_S:
+            common = cause if cause is not None and cause.cause is not Cause.CAMERA else None
+            why = str(self.failure) if common is None else str(common.cause)
+            return Said(OFFLINE, why, SURE_PERCENT, self._detail if common is None else common.evidence)
         found = self._judge.verdict
         if not self._looked or found.confidence_percent == 0:
             return None

@@ -7,11 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from edge import starting
 from edge.budget import Budget
 from edge.camera_node.config import Camera, NodeConfig
+from edge.camera_node.ear import Ear
 from edge.camera_node.eye import Eye, Sight
 from edge.camera_node.live import Allowed, Live
 from edge.camera_node.node import Around, Lens, Node, Seen
@@ -19,7 +21,8 @@ from edge.camera_node.passwords import read_passwords
 from edge.camera_node.pole import Pole
 from edge.camera_node.probing import Credentials, Tries
 from edge.camera_node.pushing import Pushing, Source
-from edge.camera_node.reach import carried
+from edge.camera_node.reach import carried, host_and_port
+from edge.camera_node.rebooting import Rebooting
 from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import Ladder
 from edge.camera_node.relays import Coil, Relays
@@ -55,7 +58,11 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
     seen: Seen = queue.Queue()
     relays = Relays(_coils(config))
     learned = memory.recall("learned", {})
-    lenses = [_lens(config, camera, passwords, learned, memory, seen, relays, clock) for camera in config.cameras]
+    ears = {camera.name: ear for camera in config.cameras if (ear := _ear(camera, passwords, seen, clock)) is not None}
+    lenses = [
+        _lens(config, camera, ears.get(camera.name), passwords, learned, memory, seen, relays, clock)
+        for camera in config.cameras
+    ]
     names = [camera.name for camera in config.cameras]
     live = Live(names, _pushing(config, passwords), _allowed(config), monotonic_s=clock.monotonic_s)
     snapshots = Snapshots(
@@ -117,6 +124,7 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
             starting.ended(clock.boot_id, memory)
 
     workers: dict[str, Loop] = {f"eye {lens.watched.name}": lens.eye.run for lens in lenses}
+    workers |= {f"ear {name}": ear.run for name, ear in ears.items()}
     if switch is not None:
         workers["switch"] = switch.run
     return Parts(node, obey, workers, close)
@@ -125,6 +133,7 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
 def _lens(
     config: NodeConfig,
     camera: Camera,
+    ear: Ear | None,
     passwords: Mapping[str, Credentials],
     learned: Mapping[str, Any],
     memory: Memory,
@@ -151,7 +160,8 @@ def _lens(
             lambda: passwords.get(camera.name),
             seen,
             powered=lambda: None if relay is None else relays.powered().get(relay),
-            tries=Tries(time.monotonic),
+            serial=(lambda: None) if ear is None else ear.serial,
+            tries=Tries(time.monotonic) if ear is None else ear.tries,
         ),
         ladder=Ladder(
             lambda state: memory.remember(ladder_name, state),
@@ -159,7 +169,21 @@ def _lens(
             now_s=clock.monotonic_s(),
         ),
         relay=relay,
+        reboot=None if ear is None else Rebooting(ear),
     )
+
+
+def _ear(camera: Camera, passwords: Mapping[str, Credentials], seen: Seen, clock: Clock) -> Ear | None:
+    if camera.onvif_port is None:
+        return None
+
+    def utc() -> datetime | None:
+        utc_ms = clock.utc_ms()
+        return None if utc_ms is None else datetime.fromtimestamp(utc_ms / 1000, UTC)
+
+    host, _ = host_and_port(camera.url)
+    tries = Tries(time.monotonic)
+    return Ear(camera.name, host, camera.onvif_port, lambda: passwords.get(camera.name), seen, tries, utc=utc)
 
 
 def _relay(camera: Camera) -> str | None:
