@@ -70,11 +70,11 @@ class Situation:
 
     failure: str | None
     elsewhere: str | None = None  # a cause outside the camera, or the suspicion of one (pole.py)
-    watched: bool = False  # somebody watches a camera that the step would take away (live.py)
+    watched: bool = False  # somebody watches it, or another camera on its relay (live.py)
     updating: bool = False  # firmware of the box or the camera
     reboots: bool = False  # it has ONVIF
     relay: bool = False  # its power comes through a relay of ours
-    others_see: bool = False  # another camera on that relay sees
+    others_see: bool = False  # another camera on that relay sees, or may: one that nobody has looked at yet counts
 
 
 @dataclass(frozen=True, slots=True)
