@@ -30,7 +30,9 @@ test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKIL
 	@sh packaging/need-fuse.sh
 	@sh packaging/need-dbusmock.sh
 	@sh packaging/need-faults.sh
-	@exec $(BIN)/python -m pytest --numprocesses 4 --dist loadfile  # most of a test is waiting: 8 minutes instead of 25
+	@# Four at once, as most of a test is waiting: 8 minutes instead of 25.
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile \
+	|| { test -n "$(AGAIN)" && echo "once more, alone:" && $(BIN)/python -m pytest --last-failed; }
 
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
 	$(BIN)/ruff check .
