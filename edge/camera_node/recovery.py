@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 SETTLE_S: Final = 30.0  # a failure younger than this may mend itself: a stream lost to one bad minute of the switch
 STAYS_S: Final = 60.0  # seeing for so long is a recovery; less is the same outage
@@ -278,5 +278,5 @@ def _mapped(kept: Any) -> dict[Any, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _counted(number: Any) -> bool:
+def _counted(number: Any) -> TypeGuard[int]:
     return type(number) is int and 0 <= number < 1 << 31
