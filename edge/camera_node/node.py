@@ -237,7 +237,8 @@ class Node:
             watched=any(self._live.watched(other) for other in {name, *sharers}),
             reboots=lens.reboot is not None,
             relay=lens.relay is not None,
-            others_see=any(self._lenses[other].watched.sees for other in sharers if other != name),
+            # One that nobody has looked at yet may see.
+            others_see=any(not self._lenses[other].watched.blind for other in sharers if other != name),
         )
         step = lens.ladder.turn(situation, now_s)
         if step is None:

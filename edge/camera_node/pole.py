@@ -15,7 +15,7 @@ from typing import Any, Final
 COMMON_HOLD_S: Final = 15.0  # two probes; a switch that is asked while it boots is no alarm
 CAMERA_HOLD_S: Final = 60.0  # a whole round of probes: eight cameras of a dead switch have become one finding by then
 CLEAR_S: Final = 15.0
-BOOT_S: Final = 180.0  # cameras come back one by one after power or a switch: the slowest we know takes two minutes
+BOOT_S: Final = 180.0  # after power or a switch all starts anew: a switch within one minute, a slow camera within two
 LEAST_VOLTS: Final = 11.0  # a 12 V lead battery with a quarter of its charge, under load
 
 # Failures (probing.py) that a dead switch or supply has: nothing answers, or a stream that was open stands still.
@@ -37,6 +37,8 @@ class Cause(StrEnum):
 
 
 COMMON: Final = frozenset({Cause.POWER, Cause.SWITCH, Cause.MODEM, Cause.UPLINK, Cause.CAMERA_POWER, Cause.CREDENTIALS})
+
+STARTS_ANEW: Final = frozenset({Cause.POWER, Cause.SWITCH, Cause.CAMERA_POWER})  # what is behind it, once it is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,7 @@ class Pole:
         self._least_volts = least_volts
         self._subjects = _restored(state)
         self._booting: dict[str, float] = {}  # until when a camera may take to come back
+        self._all_boot_s: float | None = None  # until when all may, after the pole's power was gone
 
     def see(self, probes: Probes, now_s: float) -> list[Change]:
         """What began and what is over."""
@@ -226,9 +229,7 @@ class Pole:
         finding = self.cause_of(camera)
         if finding is not None and finding.cause is not Cause.CAMERA:
             return finding.cause
-        if now_s < self._booting.get(camera, now_s):
-            return "booting"
-        return None
+        return "booting" if self._boots(camera, now_s) else None
 
     def state(self) -> list[list[Any]]:
         """The open alarms, as JSON has them; keep it whenever `see` says a change."""
@@ -237,8 +238,23 @@ class Pole:
     # ------------------------------------------------------------------ inside
 
     def _may_boot(self, finding: Finding, now_s: float) -> bool:
-        """After a common cause has ended, its cameras are given the time to start."""
-        return finding.cause is Cause.CAMERA and now_s < self._booting.get(min(finding.cameras), now_s)
+        """What is behind a cause that is over is given the time to start; an alarm that stands is not ended by that."""
+        subject = self._subjects.get(finding.key)
+        if finding.cause is Cause.POWER or (subject is not None and subject.state is not _State.SUSPECTED):
+            return False
+        if finding.cause in (Cause.CAMERA, Cause.CAMERA_POWER):
+            return all(self._boots(camera, now_s) for camera in finding.cameras)
+        return self._all_boot_s is not None and now_s < self._all_boot_s
+
+    def _boots(self, camera: str, now_s: float) -> bool:
+        until_s = max(self._booting.get(camera, now_s), self._all_boot_s or now_s)
+        return now_s < until_s
+
+    def _over(self, finding: Finding, now_s: float) -> None:
+        if finding.cause in STARTS_ANEW:
+            self._booting.update(dict.fromkeys(finding.cameras, now_s + BOOT_S))
+        if finding.cause is Cause.POWER:
+            self._all_boot_s = now_s + BOOT_S
 
     def _turn(self, key: str, finding: Finding | None, now_s: float) -> Iterator[Change]:
         subject = self._subjects.get(key)
@@ -255,8 +271,6 @@ class Pole:
             yield Change(True, subject.alarm, subject.finding.evidence)
         elif subject.state is _State.CLEARING:
             self._step(key, _Sign.HELD, finding, now_s)
-            if subject.finding.cause in COMMON:
-                self._booting.update(dict.fromkeys(subject.finding.cameras, now_s + BOOT_S))
             yield Change(False, subject.alarm, "it is gone")
 
     def _step(self, key: str, sign: _Sign, finding: Finding | None, now_s: float) -> None:
@@ -265,6 +279,8 @@ class Pole:
         if step not in _NEXT:
             return
         state = _NEXT[step]
+        if sign is _Sign.GONE and subject is not None:
+            self._over(subject.finding, now_s)
         if state is None:
             del self._subjects[key]
         elif subject is None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 SETTLE_S: Final = 30.0  # a failure younger than this may mend itself: a stream lost to one bad minute of the switch
 STAYS_S: Final = 60.0  # seeing for so long is a recovery; less is the same outage
@@ -70,11 +70,11 @@ class Situation:
 
     failure: str | None
     elsewhere: str | None = None  # a cause outside the camera, or the suspicion of one (pole.py)
-    watched: bool = False  # somebody watches a camera that the step would take away (live.py)
+    watched: bool = False  # somebody watches it, or another camera on its relay (live.py)
     updating: bool = False  # firmware of the box or the camera
     reboots: bool = False  # it has ONVIF
     relay: bool = False  # its power comes through a relay of ours
-    others_see: bool = False  # another camera on that relay sees
+    others_see: bool = False  # another camera on that relay sees, or may: one that nobody has looked at yet counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,5 +278,5 @@ def _mapped(kept: Any) -> dict[Any, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _counted(number: Any) -> bool:
+def _counted(number: Any) -> TypeGuard[int]:
     return type(number) is int and 0 <= number < 1 << 31

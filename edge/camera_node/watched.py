@@ -85,9 +85,9 @@ class Watched:
         return None if self._judge.verdict.kind == SEEING else self._judge.verdict.kind
 
     @property
-    def sees(self) -> bool:
-        """Whether it gives a picture that shows something."""
-        return self._looked and self.trouble() is None
+    def blind(self) -> bool:
+        """Whether it was looked at and gives no picture that shows something."""
+        return self._looked and self.trouble() is not None
 
     @property
     def looked(self) -> bool:

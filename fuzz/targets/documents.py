@@ -78,7 +78,7 @@ def seeds() -> Mapping[str, bytes]:
         "session": b'{"name": "session", "value": 5}',
         "line": b'{"name": "line", "value": [4800, "7E1"]}',
         "today": b'{"name": "today", "value": [null, [0, 0, 0], 7, [5, 5, 5]]}',
-        "budget": b'{"name": "budget", "value": [[[20758, [1, 2, 3, 4, 5]]], [0, 0, 0, 0, 0], [[9, 9]], 1, null, true]}',
+        "budget": b'{"name": "budget", "value": [[[20758, [1, 2, 3, 4, 5]]], [0, 0, 0, 0, 0], [], 1, null, true]}',
         "floor": b'{"name": "floor_utc_ms", "value": 1}',
         "commands": b'{"name": "command_ids", "value": ["c"]}',
         "no-text": b'{"name": "session", "value": "\xff"}',

@@ -1,4 +1,4 @@
-"""A whole camera pole: simulated cameras, a real camera_node, and what the centre is told. Real RTSP, TLS, MQTT, SIGKILL."""
+"""A whole camera pole: simulated cameras, a real camera_node, and what the centre is told of them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_camera_that_no_longer_sees_is_known_at_the_centre(cameras: list[SimCa
         city.start_units()
         told("gate", "seeing")
         told("yard", "seeing")
-        time.sleep(8.0)  # a view has to be learned before a lens can be covered
+        time.sleep(8.0)  # a view has to be learned before a lens can be said to be covered
         gate.cover()
         told("gate", "covered", "picture")
         eventually(lambda: any(one.camera == "gate" for one in snapshots(city)), WITHIN_S, node.tail)
