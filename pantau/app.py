@@ -35,6 +35,7 @@ VERBS = {
     "purge": Verb("pantau.store", "purge", CENTRE),
     "hours": Verb("pantau.hours", "hours", CENTRE),
     "sessions": Verb("pantau.sessions", "sessions", CENTRE),
+    "cameras": Verb("pantau.cameras", "cameras", CENTRE),
     "judge": Verb("pantau.judge", "judge", TRY),
     "sos": Verb("pantau.sos", "sos", CENTRE),
     "run": Verb("pantau.run", "run", TRY),

@@ -25,8 +25,8 @@ START_DEADLINE_S: Final = 20.0
 class UnitPlan:
     """One unit of the city and the settings of its file that differ from the defaults, as TOML values by table.
 
-    With `cameras`, its [[cameras]], it is a camera node, else a gps_unit. `inputs` are its [[inputs]]. `inside` is what its command is prefixed with, to run it in a network of its own;
-    `environment` is added to its own.
+    With `cameras`, its [[cameras]], it is a camera node, else a gps_unit. `inputs` are its [[inputs]]. `inside` is what
+    its command is prefixed with, to run it in a network of its own; `environment` is added to its own.
     """
 
     name: str

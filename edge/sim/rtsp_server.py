@@ -252,8 +252,8 @@ class Camera(Server):
         self.scene.lay("rain", 0.6)
 
     def cover(self, _order: Order) -> None:
-        self.scene.lay("snow", 0.5)  # a sensor in the dark is never still
-        self.scene.lay("cover", 0.96)
+        self.scene.lay("cover", 1.0)
+        self.scene.lay("snow", 0.03)  # a sensor in the dark is never still
 
     def defocus(self, order: Order) -> None:
         self.scene.focus(order["by"])
