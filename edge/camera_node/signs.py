@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from edge.camera_node.frames import CELL_PX, Features, by_region, displacement, likeness
+from edge.camera_node.frames import CELL_PX, REGIONS, Features, by_region, displacement, likeness
 from edge.camera_node.hysteresis import Grade, Sign
 from edge.camera_node.picture import LUMA_SHAPE
 from edge.camera_node.reference import COLOUR_LEAST, LIGHTS, Reference
@@ -59,21 +59,28 @@ def _torn(seen: Features, reference: Reference | None) -> Iterator[Sign]:
         yield Sign("torn", Grade.LIKELY, f"{grey:.0%} of the picture is the grey of a decoder without data")
     if repeated > 0.06:
         yield Sign("torn", Grade.LIKELY, f"the lower rows repeat one row over {repeated:.0%} of the picture")
-    if reference and (seams := _seams(seen, reference)):
-        yield Sign("torn", Grade.LIKELY, f"the picture is cut along {seams} rows")
+    if reference and (cut_y := _cut(seen, reference)):
+        yield Sign("torn", Grade.LIKELY, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
     if seen.corrupt:
         yield Sign("torn", Grade.LIKELY, "the decoder had to guess parts of the picture")
 
 
-def _seams(seen: Features, reference: Reference) -> int:
-    """Rows across which the picture breaks, alone among their neighbours and new to the reference."""
+def _cut(seen: Features, reference: Reference) -> int | None:
+    """The row across which the picture breaks: new to the reference, as it should be above, and not below."""
     usual = np.maximum(reference.rows, np.maximum(np.roll(reference.rows, 1), np.roll(reference.rows, -1)))
     around = np.maximum(np.roll(seen.rows, 3), np.roll(seen.rows, -3))
-    return int(np.count_nonzero(seen.rows > 6 + 2.2 * np.maximum(usual, around)))
+    cuts = np.flatnonzero(seen.rows > 0.2 + 2 * np.maximum(usual, around))
+    row = int(cuts[0]) * REGIONS[0] // LUMA_SHAPE[0] if len(cuts) else 0
+    agreeing, trusted = reference.agreeing(seen), reference.trusted()
+    above, below = (slice(0, row * REGIONS[1]), slice((row + 1) * REGIONS[1], None))
+    if not trusted[above].any() or not trusted[below].any():
+        return None
+    whole, broken = agreeing[above][trusted[above]].mean() >= 0.75, agreeing[below][trusted[below]].mean() < 0.7
+    return int(cuts[0]) if whole and broken else None
 
 
 def _black(seen: Features) -> Iterator[Sign]:
-    if seen.mean <= 20 and seen.brightest <= 34 and seen.deviation < 4:
+    if seen.mean <= 14 and seen.brightest <= 26 and seen.deviation < 2.5:
         yield Sign("black", Grade.SURE, f"the whole picture is black (brightness {seen.mean:.0f} of 255, no pattern)")
 
 
@@ -90,7 +97,7 @@ def _overexposed(seen: Features, reference: Reference | None) -> Iterator[Sign]:
     text = f"{seen.white_share:.0%} of the picture is plain white ({usual:.0%} usually)"
     if new > 0.6:
         yield Sign("overexposed", Grade.SURE, text)
-    elif new > 0.3:
+    elif new > 0.3 or (reference and new > 0.08 and seen.mean > max(90.0, 1.7 * reference.mean)):
         yield Sign("overexposed", Grade.LIKELY, text)
 
 
@@ -100,7 +107,7 @@ def _noisy(seen: Features, reference: Reference | None, situation: Situation) ->
     # Texture makes its share in one picture, motion its own between two: noise makes both.
     sigma = min(seen.noise, situation.change / 1.128)  # mean |a - b| of two noises is 2 sigma / sqrt(pi)
     usual = reference.noise if reference else 3.0
-    if sigma >= 7 and sigma >= 2 + 2.5 * usual:
+    if sigma >= 7 and sigma >= 2 + 1.8 * usual:
         yield Sign("noisy", Grade.LIKELY, f"noise of {sigma:.0f} levels all over ({usual:.1f} usually)")
 
 
@@ -142,7 +149,7 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
     if rests and share >= 0.25 and dull < 0.6 and (moved := _displaced(seen, reference)):
         yield moved
     if dull >= 0.12:
-        grade = Grade.SURE if dull >= 0.85 else Grade.LIKELY if dull >= 0.45 else Grade.POSSIBLE
+        grade = Grade.SURE if dull >= 0.85 else Grade.LIKELY if dull >= 0.33 else Grade.POSSIBLE
         yield Sign("covered", grade, f"{dull:.0%} of the view that stands still otherwise is hidden by something plain")
     if share >= 0.7 and dull < 0.5:
         grade = Grade.LIKELY if rests else Grade.POSSIBLE
