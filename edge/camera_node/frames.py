@@ -107,6 +107,11 @@ def by_region(grid: Grid) -> Grid:
     return np.asarray(cut.reshape(REGIONS[0] * REGIONS[1], high * wide), np.float32)
 
 
+def on_tiles(regions: Grid) -> Grid:
+    """What each region (48) has, on each of its tiles."""
+    return regions.reshape(REGIONS).repeat(TILES[0] // REGIONS[0], axis=0).repeat(TILES[1] // REGIONS[1], axis=1)
+
+
 def likeness(one: Grid, other: Grid) -> Grid:
     """Correlation row by row, -1 .. 1: the same pattern whatever its brightness and contrast; 0 when flat."""
     one = one - one.mean(axis=-1, keepdims=True)

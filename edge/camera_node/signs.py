@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from edge.camera_node.frames import CELL_PX, REGIONS, Features, by_region, displacement, likeness
+from edge.camera_node.frames import CELL_PX, REGIONS, Features, by_region, displacement, likeness, on_tiles
 from edge.camera_node.hysteresis import Grade, Sign
 from edge.camera_node.picture import LUMA_SHAPE
 from edge.camera_node.reference import COLOUR_LEAST, LIGHTS, Reference
@@ -178,11 +178,11 @@ def _blurred(seen: Features, reference: Reference) -> Iterator[Sign]:
     edgy = (reference.spread >= 40) & (reference.steepest >= 10)
     if np.count_nonzero(edgy) < EDGY_LEAST or np.count_nonzero(reference.trusted()) < TRUSTED_LEAST:
         return
-    steep = float(np.median(seen.steepest[edgy] / reference.steepest[edgy]))
-    # Mist and a lower exposure take contrast from edges and from the large pattern alike: only what is left is blur.
-    contrast = min(1.0, seen.deviation / max(float(reference.cells.std()), 1.0))
-    sharpness = steep / max(contrast, 0.1)
-    if sharpness < 0.62:
+    # Mist, dusk and a lower exposure take contrast from an edge and from the pattern around it alike: the rest is blur.
+    usual, now = (by_region(cells).std(axis=1) for cells in (reference.cells, seen.cells))
+    contrast = on_tiles(np.clip(now / np.maximum(usual, 1.0), 0.1, 1.0))
+    sharpness = float(np.median((seen.steepest / np.maximum(reference.steepest, 1) / contrast)[edgy]))
+    if sharpness < 0.58:
         grade = Grade.LIKELY if sharpness < 0.5 else Grade.POSSIBLE
         yield Sign("blurred", grade, f"edges have {sharpness:.0%} of their usual sharpness, the view is the same")
 
