@@ -38,10 +38,10 @@ def first_sign(seen: Features, reference: Reference | None, situation: Situation
 
 
 def _signs(seen: Features, reference: Reference | None, situation: Situation) -> Iterator[Sign]:
-    yield from _torn(seen, reference)
     yield from _black(seen)
     yield from _frozen(situation)
     yield from _overexposed(seen, reference)
+    yield from _torn(seen, reference)
     yield from _noisy(seen, reference, situation)
     if reference is None:
         yield from _dark_at_once(seen)
@@ -59,23 +59,25 @@ def _torn(seen: Features, reference: Reference | None) -> Iterator[Sign]:
         yield Sign("torn", Grade.LIKELY, f"{grey:.0%} of the picture is the grey of a decoder without data")
     if repeated > 0.06:
         yield Sign("torn", Grade.LIKELY, f"the lower rows repeat one row over {repeated:.0%} of the picture")
-    if reference and (cut_y := _cut(seen, reference)):
-        yield Sign("torn", Grade.LIKELY, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
     if seen.corrupt:
         yield Sign("torn", Grade.LIKELY, "the decoder had to guess parts of the picture")
 
 
-def _cut(seen: Features, reference: Reference) -> int | None:
-    """The row across which the picture breaks: new to the reference, as it should be above, and not below."""
+def _cut(seen: Features, reference: Reference, rests: bool) -> int | None:
+    """The row across which the picture breaks: new to the reference, as it should be above, and not below.
+
+    Where nothing above can be known again (sky), it must be torn anew each time: a roof of another view is a row, too.
+    """
     usual = np.maximum(reference.rows, np.maximum(np.roll(reference.rows, 1), np.roll(reference.rows, -1)))
     around = np.maximum(np.roll(seen.rows, 3), np.roll(seen.rows, -3))
     cuts = np.flatnonzero(seen.rows > 0.2 + 2 * np.maximum(usual, around))
     row = int(cuts[0]) * REGIONS[0] // LUMA_SHAPE[0] if len(cuts) else 0
     agreeing, trusted = reference.agreeing(seen), reference.trusted()
     above, below = (slice(0, row * REGIONS[1]), slice((row + 1) * REGIONS[1], None))
-    if not trusted[above].any() or not trusted[below].any():
+    if not len(cuts) or not trusted[below].any():
         return None
-    whole, broken = agreeing[above][trusted[above]].mean() >= 0.75, agreeing[below][trusted[below]].mean() < 0.7
+    whole = agreeing[above][trusted[above]].mean() >= 0.75 if trusted[above].any() else not rests
+    broken = agreeing[below][trusted[below]].mean() < 0.7
     return int(cuts[0]) if whole and broken else None
 
 
@@ -97,7 +99,7 @@ def _overexposed(seen: Features, reference: Reference | None) -> Iterator[Sign]:
     text = f"{seen.white_share:.0%} of the picture is plain white ({usual:.0%} usually)"
     if new > 0.6:
         yield Sign("overexposed", Grade.SURE, text)
-    elif new > 0.3 or (reference and new > 0.08 and seen.mean > max(90.0, 1.7 * reference.mean)):
+    elif new > 0.3 or (reference and new > 0.05 and seen.mean > max(90.0, 1.7 * reference.mean)):
         yield Sign("overexposed", Grade.LIKELY, text)
 
 
@@ -106,6 +108,8 @@ def _noisy(seen: Features, reference: Reference | None, situation: Situation) ->
         return
     # Texture makes its share in one picture, motion its own between two: noise makes both.
     sigma = min(seen.noise, situation.change / 1.128)  # mean |a - b| of two noises is 2 sigma / sqrt(pi)
+    if reference:  # a larger exposure makes its noise larger
+        sigma /= max(1.0, seen.mean / max(reference.mean, 1.0))
     usual = reference.noise if reference else 3.0
     if sigma >= 7 and sigma >= 2 + 1.8 * usual:
         yield Sign("noisy", Grade.LIKELY, f"noise of {sigma:.0f} levels all over ({usual:.1f} usually)")
@@ -148,6 +152,8 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
     dull = float((changed & (sharpness < 0.6)).sum() / trusted.sum())
     if rests and share >= 0.25 and dull < 0.6 and (moved := _displaced(seen, reference)):
         yield moved
+    if (cut_y := _cut(seen, reference, rests)) is not None:
+        yield Sign("torn", Grade.LIKELY, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
     if dull >= 0.12:
         grade = Grade.SURE if dull >= 0.85 else Grade.LIKELY if dull >= 0.33 else Grade.POSSIBLE
         yield Sign("covered", grade, f"{dull:.0%} of the view that stands still otherwise is hidden by something plain")
