@@ -21,6 +21,10 @@ EDGY_LEAST: Final = 15  # tiles with an edge to be sharp or not
 FOOT: Final = 4.0  # levels: what noise makes of black
 
 
+_COVER_LEAST: Final = (0.33, 0.6, 0.85)  # shares of the view from which on a cover is proven faster
+_COVER_GRADES: Final = (Grade.POSSIBLE, Grade.LIKELY, Grade.STRONG, Grade.SURE)
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What else is known when a picture is looked at."""
@@ -56,11 +60,11 @@ def _torn(seen: Features, reference: Reference | None) -> Iterator[Sign]:
     grey = seen.grey_share - (reference.grey_share if reference else 0.0)
     repeated = seen.repeated_share - (reference.repeated_share if reference else 0.0)
     if grey > 0.06:
-        yield Sign("torn", Grade.LIKELY, f"{grey:.0%} of the picture is the grey of a decoder without data")
+        yield Sign("torn", Grade.STRONG, f"{grey:.0%} of the picture is the grey of a decoder without data")
     if repeated > 0.06:
-        yield Sign("torn", Grade.LIKELY, f"the lower rows repeat one row over {repeated:.0%} of the picture")
+        yield Sign("torn", Grade.STRONG, f"the lower rows repeat one row over {repeated:.0%} of the picture")
     if seen.corrupt:
-        yield Sign("torn", Grade.LIKELY, "the decoder had to guess parts of the picture")
+        yield Sign("torn", Grade.STRONG, "the decoder had to guess parts of the picture")
 
 
 def _cut(seen: Features, reference: Reference, rests: bool) -> int | None:
@@ -90,7 +94,7 @@ def _frozen(situation: Situation) -> Iterator[Sign]:
     if situation.still_s:
         but = "; only a small place, like a clock, goes on" if situation.clock else ""
         text = f"the stream runs, but its content has not changed at all for {situation.still_s:.0f} s{but}"
-        yield Sign("frozen", Grade.SURE, text)
+        yield Sign("frozen", Grade.PROVEN, text)
 
 
 def _overexposed(seen: Features, reference: Reference | None) -> Iterator[Sign]:
@@ -100,7 +104,7 @@ def _overexposed(seen: Features, reference: Reference | None) -> Iterator[Sign]:
     if new > 0.6:
         yield Sign("overexposed", Grade.SURE, text)
     elif new > 0.3 or (reference and new > 0.05 and seen.mean > max(90.0, 1.7 * reference.mean)):
-        yield Sign("overexposed", Grade.LIKELY, text)
+        yield Sign("overexposed", Grade.STRONG, text)
 
 
 def _noisy(seen: Features, reference: Reference | None, situation: Situation) -> Iterator[Sign]:
@@ -112,12 +116,12 @@ def _noisy(seen: Features, reference: Reference | None, situation: Situation) ->
         sigma /= max(1.0, seen.mean / max(reference.mean, 1.0))
     usual = reference.noise if reference else 3.0
     if sigma >= 7 and sigma >= 2 + 1.8 * usual:
-        yield Sign("noisy", Grade.LIKELY, f"noise of {sigma:.0f} levels all over ({usual:.1f} usually)")
+        yield Sign("noisy", Grade.STRONG, f"noise of {sigma:.0f} levels all over ({usual:.1f} usually)")
 
 
 def _dark_at_once(seen: Features) -> Iterator[Sign]:
     if seen.mean < 26 and seen.brightest < 70:
-        yield Sign("dark", Grade.LIKELY, f"too dark to see (brightness {seen.mean:.0f} of 255, no lights)")
+        yield Sign("dark", Grade.STRONG, f"too dark to see (brightness {seen.mean:.0f} of 255, no lights)")
 
 
 def _dark(seen: Features, reference: Reference) -> Iterator[Sign]:
@@ -127,7 +131,7 @@ def _dark(seen: Features, reference: Reference) -> Iterator[Sign]:
     if ratio > 0.4 or lights > 0.6 or usual < 8 or _changed_share(seen, reference) > 0.5:
         return
     text = f"brightness fell at once from {reference.mean:.0f} to {seen.mean:.0f} of 255, the view is the same"
-    yield Sign("dark", Grade.LIKELY, text)
+    yield Sign("dark", Grade.STRONG, text)
 
 
 def _changed_share(seen: Features, reference: Reference) -> float:
@@ -153,12 +157,12 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
     if rests and share >= 0.25 and dull < 0.6 and (moved := _displaced(seen, reference)):
         yield moved
     if (cut_y := _cut(seen, reference, rests)) is not None:
-        yield Sign("torn", Grade.LIKELY, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
+        yield Sign("torn", Grade.STRONG, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
     if dull >= 0.12:
-        grade = Grade.SURE if dull >= 0.85 else Grade.LIKELY if dull >= 0.33 else Grade.POSSIBLE
+        grade = _COVER_GRADES[sum(dull >= least for least in _COVER_LEAST)]
         yield Sign("covered", grade, f"{dull:.0%} of the view that stands still otherwise is hidden by something plain")
     if share >= 0.7 and dull < 0.5:
-        grade = Grade.LIKELY if rests else Grade.POSSIBLE
+        grade = Grade.STRONG if rests else Grade.POSSIBLE
         yield Sign("moved", grade, f"{share:.0%} of the fixed view shows something else, sharply: turned away")
     elif share >= 0.4:
         yield Sign("covered", Grade.POSSIBLE, f"something stands before {share:.0%} of the view")
@@ -173,7 +177,7 @@ def _displaced(seen: Features, reference: Reference) -> Sign | None:
     x, y = abs(right) * CELL_PX / LUMA_SHAPE[1], abs(down) * CELL_PX / LUMA_SHAPE[0]
     ways = [f"{x:.0%} of its width to the {'right' if right > 0 else 'left'}"] if right else []
     ways += [f"{y:.0%} of its height {'down' if down > 0 else 'up'}"] if down else []
-    return Sign("moved", Grade.LIKELY, f"the known view lies {' and '.join(ways)} of where it was")
+    return Sign("moved", Grade.STRONG, f"the known view lies {' and '.join(ways)} of where it was")
 
 
 def _alike(one: Features, other: Features) -> float:
@@ -189,7 +193,7 @@ def _blurred(seen: Features, reference: Reference) -> Iterator[Sign]:
     contrast = on_tiles(np.clip(now / np.maximum(usual, 1.0), 0.1, 1.0))
     sharpness = float(np.median((seen.steepest / np.maximum(reference.steepest, 1) / contrast)[edgy]))
     if sharpness < 0.58:
-        grade = Grade.LIKELY if sharpness < 0.5 else Grade.POSSIBLE
+        grade = Grade.STRONG if sharpness < 0.5 else Grade.POSSIBLE
         yield Sign("blurred", grade, f"edges have {sharpness:.0%} of their usual sharpness, the view is the same")
 
 
@@ -198,4 +202,4 @@ def _colour_lost(seen: Features, reference: Reference) -> Iterator[Sign]:
         return  # in the evening a camera goes over to infrared: that is meant
     if seen.chroma < 0.25 * reference.chroma + 0.2:
         text = f"colour is gone in daylight (chroma {seen.chroma:.1f}, {reference.chroma:.1f} usually)"
-        yield Sign("colour_lost", Grade.LIKELY, text)
+        yield Sign("colour_lost", Grade.STRONG, text)

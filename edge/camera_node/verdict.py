@@ -31,7 +31,13 @@ KINDS: Final = (
 FORMAT: Final = 1  # of learned(); another one is not read: learning takes seconds
 LONG_S: Final = 600.0  # without a picture to learn from: the light may have become another one meanwhile
 SAME_VIEW: Final = 0.35  # likeness of edges by which a view is known again in another light
-_SURE_PERCENT: Final = {Grade.POSSIBLE: 65, Grade.LIKELY: 80, Grade.SURE: 95}
+_SURE_PERCENT: Final = {
+    Grade.POSSIBLE: 65,
+    Grade.LIKELY: 78,
+    Grade.STRONG: 86,
+    Grade.SURE: 95,
+    Grade.PROVEN: 97,
+}
 
 
 @dataclass(frozen=True, slots=True)
