@@ -81,7 +81,8 @@ def _cut(seen: Features, reference: Reference, rests: bool) -> int | None:
     if not len(cuts) or not trusted[below].any():
         return None
     whole = agreeing[above][trusted[above]].mean() >= 0.75 if trusted[above].any() else not rests
-    broken = agreeing[below][trusted[below]].mean() < 0.7
+    across = np.count_nonzero(seen.rows[cuts] > 0.8) >= 2  # from border to border: no vehicle is as long
+    broken = across or agreeing[below][trusted[below]].mean() < 0.7
     return int(cuts[0]) if whole and broken else None
 
 
