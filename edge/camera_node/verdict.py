@@ -182,7 +182,7 @@ class Judge:
             self._reference = Reference.of(seen)
         elif (sign is None and self._told.state is State.SEEING) or not self._reference.usable:
             self._reference.learn(seen, passed_s)
-        elif (sign and sign.grade is Grade.POSSIBLE) or self._reference.pictures < YOUNG:
+        elif sign and sign.grade is Grade.POSSIBLE:
             self._reference.learn_steadiness(seen, passed_s)
             return
         else:
