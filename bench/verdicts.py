@@ -62,24 +62,29 @@ def main(argv: list[str]) -> int:
     """Measure and print."""
     as_json = "--json" in argv
     trials, watches, conditions = measured()
-    figures = [*_shares(trials), *_clip_shares(trials), *_false_alarms(watches)]
+    figures = figures_of(trials, watches)
     show("verdicts", figures, as_json=as_json, conditions=conditions)
     return 0
 
 
-def measured(scenes: int = SCENES, hours: float = HOURS) -> tuple[list[Trial], list[Watch], str]:
+def figures_of(trials: Sequence[Trial], watches: Sequence[Watch]) -> list[Figure]:
+    """What is told of trials and watches: drawn scenes and clips apart."""
+    return [*_shares(trials), *_clip_shares(trials), *_false_alarms(watches)]
+
+
+def measured(scenes: int = SCENES, hours: float = HOURS, times: int = 3) -> tuple[list[Trial], list[Watch], str]:
     """Every trial and every watch, on all cores."""
     with ProcessPoolExecutor() as workers:
-        watching = [workers.submit(watch, seed, hours) for seed in range(scenes)]
         trying = [workers.submit(scene_trials, seed) for seed in range(scenes)]
         clips = _clips()
-        trying += [workers.submit(clip_trials, path, seed) for path in clips for seed in range(3)]
+        trying += [workers.submit(clip_trials, path, seed) for path in clips for seed in range(times)]
+        watching = [workers.submit(watch, seed, hours) for seed in range(scenes)]
         trials = [trial for each in trying for trial in each.result()]
         progress("faults tried")
         watches = [each.result() for each in watching]
     text = (
-        f"{scenes} drawn scenes (day, dusk, night) and {len(clips)} clips three times over, one picture each "
-        f"{EVERY_S:.0f} s, through libx264 keyframes; found is: said with its name within {WITHIN_S:.0f} s of video"
+        f"{scenes} drawn scenes (day, dusk, night) and {len(clips)} clips (each {times} times, looped), one picture "
+        f"each {EVERY_S:.0f} s, through libx264 keyframes; found is: said with its name within {WITHIN_S:.0f} s of video"
     )
     return trials, watches, text
 

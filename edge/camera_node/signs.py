@@ -14,7 +14,7 @@ import numpy as np
 from edge.camera_node.frames import CELL_PX, REGIONS, Features, by_region, displacement, likeness, on_tiles
 from edge.camera_node.hysteresis import Grade, Sign
 from edge.camera_node.picture import LUMA_SHAPE
-from edge.camera_node.reference import COLOUR_LEAST, LIGHTS, Reference
+from edge.camera_node.reference import COLOUR_LEAST, DAY_LEAST, LIGHTS, Reference
 
 TRUSTED_LEAST: Final = 8  # regions of 48 that must hold still before a view can be said to be covered or moved
 EDGY_LEAST: Final = 15  # tiles with an edge to be sharp or not
@@ -201,6 +201,8 @@ def _blurred(seen: Features, reference: Reference) -> Iterator[Sign]:
 def _colour_lost(seen: Features, reference: Reference) -> Iterator[Sign]:
     if reference.chroma < 2 * COLOUR_LEAST or reference.light != LIGHTS[0]:
         return  # in the evening a camera goes over to infrared: that is meant
-    if seen.chroma < 0.25 * reference.chroma + 0.2:
+    # Going over to infrared changes the brightness, too, and a picture as dark as dusk may do it.
+    same_light = 0.8 <= seen.mean / reference.mean <= 1.25 and seen.mean >= DAY_LEAST
+    if same_light and seen.chroma < 0.25 * reference.chroma + 0.2:
         text = f"colour is gone in daylight (chroma {seen.chroma:.1f}, {reference.chroma:.1f} usually)"
         yield Sign("colour_lost", Grade.STRONG, text)

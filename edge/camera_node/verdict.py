@@ -11,7 +11,7 @@ import numpy as np
 from edge.camera_node.frames import Features, features, likeness
 from edge.camera_node.hysteresis import PROOF_S, TELLS_FAULT, Grade, Sign, State, Told
 from edge.camera_node.picture import Picture
-from edge.camera_node.reference import COLOUR_LEAST, LIGHTS, USABLE, YOUNG, Reference, load
+from edge.camera_node.reference import COLOUR_LEAST, DAY_LEAST, LIGHTS, USABLE, YOUNG, Reference, load
 from edge.camera_node.signs import TRUSTED_LEAST, Situation, first_sign
 from edge.camera_node.stillness import Stillness
 
@@ -141,7 +141,8 @@ class Judge:
             return
         was, now = reference.chroma >= 2 * COLOUR_LEAST, seen.chroma >= COLOUR_LEAST
         coloured = seen.chroma >= 2 * COLOUR_LEAST
-        goes_mono = was and not now and reference.light != "day"
+        dims = seen.mean < max(DAY_LEAST, 0.8 * reference.mean) or reference.light != "day"
+        goes_mono = was and not now and dims
         goes_colour = reference.chroma < COLOUR_LEAST and coloured
         if not (goes_mono or goes_colour) or not _same_view(reference, seen):
             return
