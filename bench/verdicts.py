@@ -84,7 +84,7 @@ def measured(scenes: int = SCENES, hours: float = HOURS, times: int = 3) -> tupl
         watches = [each.result() for each in watching]
     text = (
         f"{scenes} drawn scenes (day, dusk, night) and {len(clips)} clips (each {times} times, looped), one picture "
-        f"each {EVERY_S:.0f} s, through libx264 keyframes; found is: said with its name within {WITHIN_S:.0f} s of video"
+        f"each {EVERY_S:.0f} s, through libx264 keyframes; found: said with its name within {WITHIN_S:.0f} s of video"
     )
     return trials, watches, text
 

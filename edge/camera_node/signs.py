@@ -149,8 +149,6 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
         return
     changed = ~reference.agreeing(seen) & trusted
     share = float(changed.sum() / trusted.sum())
-    if share < 0.15:
-        return
     rests = situation.before is not None and _alike(situation.before, seen) > 0.6
     # What covers a lens is too near for its focus: it has no sharp edges. A view that has moved has them elsewhere.
     sharpness = by_region(seen.steepest).mean(axis=1) / np.maximum(by_region(reference.steepest).mean(axis=1), 1)
@@ -159,6 +157,8 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
         yield moved
     if (cut_y := _cut(seen, reference, rests)) is not None:
         yield Sign("torn", Grade.STRONG, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
+    if share < 0.15:
+        return
     if dull >= 0.12:
         grade = _COVER_GRADES[sum(dull >= least for least in _COVER_LEAST)]
         yield Sign("covered", grade, f"{dull:.0%} of the view that stands still otherwise is hidden by something plain")
