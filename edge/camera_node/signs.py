@@ -102,9 +102,11 @@ def _overexposed(seen: Features, reference: Reference | None) -> Iterator[Sign]:
     usual = reference.white_share if reference else 0.0
     new = seen.white_share - usual
     text = f"{seen.white_share:.0%} of the picture is plain white ({usual:.0%} usually)"
+    # A step of exposure makes a white sky: only together with a far brighter picture is it more.
+    brighter = seen.mean > (min(215.0, max(90.0, 1.5 * reference.mean)) if reference else 180.0)
     if new > 0.6:
         yield Sign("overexposed", Grade.SURE, text)
-    elif new > 0.3 or (reference and new > 0.05 and seen.mean > max(90.0, 1.7 * reference.mean)):
+    elif brighter and new > 0.05:
         yield Sign("overexposed", Grade.STRONG, text)
 
 

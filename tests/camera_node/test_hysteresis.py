@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.camera_node.hysteresis import HOLD_S, PROOF_S, TABLE, TELLS_FAULT, Grade, Seen, Sign, State, Told
 
-signs = st.none() | st.builds(
-    Sign, st.sampled_from(("black", "covered", "moved")), st.sampled_from(Grade), st.just("why")
-)
+kinds_seen = st.sampled_from(("black", "covered", "moved"))
+signs = st.none() | st.builds(Sign, kinds_seen, st.sampled_from(Grade), st.just("why"))
 steps = st.lists(st.tuples(st.floats(0, 30), signs), max_size=60)
 
 
@@ -31,7 +30,7 @@ def test_what_is_told_stays_for_its_hold_time(order: list[tuple[float, Sign | No
         if changed:
             assert told.since_s == at_s
             changes.append(at_s)
-    assert all(later - earlier >= HOLD_S for earlier, later in zip(changes, changes[1:], strict=False))
+    assert all(later - earlier >= HOLD_S for earlier, later in pairwise(changes))
 
 
 @given(steps)

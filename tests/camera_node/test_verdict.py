@@ -93,9 +93,7 @@ def test_the_new_view_is_accepted_when_a_technician_says_so(street: list[Picture
     assert set(told(judge, moved[8:], 5.0 * (LEARNED + 8))) == {"seeing"}
 
 
-@given(
-    st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
-)
+@given(st.none() | st.booleans() | st.floats() | st.text() | st.dictionaries(st.text(), st.floats() | st.text()))
 def test_a_spoilt_memory_is_no_memory(spoilt: Any) -> None:
     Judge({"format": 1, "lights": {"day": spoilt}, "usual_change": spoilt, "longest_still_s": 1.0})
     Judge({"format": spoilt})

@@ -18,9 +18,8 @@ from edge.camera_node.picture import LUMA_SHAPE, Picture
 
 
 def judge(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pantau", "judge", *words], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pantau", "judge", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def film(path: Path, pictures: list[Picture]) -> None:
