@@ -124,7 +124,10 @@ def _torn(level: int, _: Picture, random: np.random.Generator) -> Fault:
         else:
             for y in range(from_y, HEIGHT, 32):
                 away = int(random.integers(4, 36)) * 16
-                luma[y : y + 32] = np.roll(luma[y : y + 32], away, axis=1)
+                drift = random.uniform(12, 45) * random.choice((-1, 1))  # errors of prediction add up along a slice
+                luma[y : y + 32] = (np.roll(luma[y : y + 32], away, axis=1) + drift).clip(0, 255)
+                for plane in (u, v):
+                    plane[y // 2 : y // 2 + 16] = np.roll(plane[y // 2 : y // 2 + 16], away // 2, axis=1)
         return Picture(luma, u, v, picture.width_px, picture.height_px)
 
     return torn

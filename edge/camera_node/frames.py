@@ -22,6 +22,7 @@ REGIONS: Final = (6, 8)  # of 6 x 8 cells, or 3 x 4 tiles, each
 WHITE: Final = 240  # of 255, with room for what an encoder makes of plain white
 GREY: Final = 128  # what a decoder fills in that has nothing to show
 
+_FAR: Final = 8  # levels
 _REPEATED_ROWS_LEAST: Final = 12  # rows; captions and bars are lower
 # Immerkaer, "Fast noise variance estimation" (1996): mean |mask| of pure noise is 6 sigma sqrt(2 / pi).
 _IMMERKAER: Final = float(np.sqrt(np.pi / 2) / 6)
@@ -35,7 +36,7 @@ class Features:
     edges: Grid  # mean |dx| + |dy|, cells
     spread: Grid  # highest - lowest luma of a tile
     steepest: Grid  # the largest step between neighbours in a tile
-    rows: Grid  # (359,) mean step from a row to the next one
+    rows: Grid  # (359,) share of a row that is far from the row below it, 0 .. 1
     mean: float
     brightest: float  # 99th percentile of the luma
     deviation: float  # of the cells
@@ -68,7 +69,7 @@ def features(picture: Picture) -> Features:
         edges=cell_means(steps),
         spread=spread,
         steepest=_tiles_max(larger),
-        rows=down.mean(axis=1, dtype=np.float32),
+        rows=(down > _FAR).mean(axis=1, dtype=np.float32),
         mean=float(cells.mean()),
         brightest=float(np.searchsorted(histogram.cumsum(), 0.99 * picture.luma.size)),
         deviation=float(cells.std()),
@@ -96,7 +97,7 @@ def change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Grid:
 
 def tiles_of(cells: Grid) -> Grid:
     """Means by tile of a grid of cells."""
-    return cells.reshape(TILES[0], 2, TILES[1], 2).mean(axis=(1, 3))
+    return np.asarray(cells.reshape(TILES[0], 2, TILES[1], 2).mean(axis=(1, 3)), np.float32)
 
 
 def by_region(grid: Grid) -> Grid:
@@ -104,6 +105,11 @@ def by_region(grid: Grid) -> Grid:
     high, wide = grid.shape[0] // REGIONS[0], grid.shape[1] // REGIONS[1]
     cut = grid.reshape(REGIONS[0], high, REGIONS[1], wide).swapaxes(1, 2)
     return np.asarray(cut.reshape(REGIONS[0] * REGIONS[1], high * wide), np.float32)
+
+
+def on_tiles(regions: Grid) -> Grid:
+    """What each region (48) has, on each of its tiles."""
+    return regions.reshape(REGIONS).repeat(TILES[0] // REGIONS[0], axis=0).repeat(TILES[1] // REGIONS[1], axis=1)
 
 
 def likeness(one: Grid, other: Grid) -> Grid:
@@ -162,7 +168,8 @@ def _grey_share(picture: Picture, spread: Grid, cells: Grid) -> float:
 
 def _repeated_share(across: NDArray[np.int16], down: NDArray[np.int16]) -> float:
     """Rows that differ along themselves but not from the row above: a decoder that draws its last row on and on."""
-    repeated = (down.mean(axis=1) < 0.5) & (across[1:].mean(axis=1) > 2)
+    below, along = down.mean(axis=1), across[1:].mean(axis=1)
+    repeated = (below < 0.6) & (along > 1) & (along > 3 * below)
     borders = np.flatnonzero(np.diff(np.concatenate(([False], repeated, [False])).astype(np.int8)))
     lengths = borders[1::2] - borders[::2]
     return float(lengths[lengths >= _REPEATED_ROWS_LEAST].sum() / LUMA_SHAPE[0])

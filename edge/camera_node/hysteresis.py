@@ -13,11 +13,13 @@ MEMORY: Final = 0.5  # seconds of evidence forgotten in a second without a sign,
 
 
 class Grade(Enum):
-    """How fast a sign makes evidence: in 40, 15 and 5 s it is proven."""
+    """How fast a sign makes evidence: in 40, 15, 8, 5 and 1 s it is proven."""
 
-    POSSIBLE = 1.0
-    LIKELY = 8 / 3
+    POSSIBLE = 1.0  # a lorry that waits could look like that
+    LIKELY = 8 / 3  # one that passes could
+    STRONG = 5.0  # a glare, a camera that focuses anew
     SURE = 8.0
+    PROVEN = 40.0  # the sign itself has waited
 
 
 @dataclass(frozen=True, slots=True)

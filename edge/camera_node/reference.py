@@ -84,7 +84,7 @@ class Reference:
     def learn(self, seen: Features, passed_s: float) -> None:
         """Take in a picture without a sign, `passed_s` after the one before."""
         share = max(1 / (self.pictures + 1), 1 - math.exp(-passed_s / FOLLOWS_S))
-        self.learn_steadiness(seen, passed_s)
+        self.learn_steadiness(seen, passed_s, least=1 / (self.pictures + 1) if self.pictures < YOUNG else 0.0)
         for name in _GRIDS:
             mean = getattr(self, name)
             mean += share * (getattr(seen, name) - mean)
@@ -92,9 +92,8 @@ class Reference:
             setattr(self, name, getattr(self, name) + share * (getattr(seen, name) - getattr(self, name)))
         self.pictures += 1
 
-    def learn_steadiness(self, seen: Features, passed_s: float) -> None:
+    def learn_steadiness(self, seen: Features, passed_s: float, least: float = 0.0) -> None:
         """Learn only which regions change: also while there is a doubt, slowly."""
-        least = 1 / (self.pictures + 1) if self.pictures < YOUNG else 0.0
         share = max(least, 1 - math.exp(-passed_s / STEADY_S))
         self.steadiness += share * (self.agreeing(seen) - self.steadiness)
 

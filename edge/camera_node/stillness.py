@@ -15,11 +15,18 @@ from edge.camera_node.frames import CELLS, change
 
 PROVEN_S: Final = 15.0  # longer than the 10 s between keyframes that the laziest encoders are set to
 PROVEN_MOST_S: Final = 40.0  # so that a frozen picture is still told within a minute
-EXACT: Final = 0.1  # levels of mean change in a cell: the same but for rounding
-QUIET: Final = 0.3  # share of this camera's usual change below which a cell counts as still ...
-QUIET_MOST: Final = 0.6  # ... and the levels that it never counts above
-CLOCK_SHARE: Final = 0.04  # of the view: all places together that a burnt-in clock changes
-CLOCK_ROWS: Final = 5  # cells: a clock has one line of text, or two
+UNKNOWN: Final = (
+    0.1  # levels of mean change in a cell below which it is still, as long as the usual change is not known
+)
+QUIET: Final = (
+    0.45  # share of this camera's usual change below which a cell is still: an encoder's rate control breathes
+)
+QUIET_LEAST: Final = 0.02  # levels: the same but for rounding
+QUIET_MOST: Final = 1.0
+CLOCK_SHARE: Final = (
+    0.08  # of the view: all places that a burnt-in clock changes, and what an encoder predicts from them
+)
+CLOCK_ROWS: Final = 7  # cells: a clock has one line of text, or two
 
 
 class Stillness:
@@ -53,7 +60,8 @@ class Stillness:
 
     def _same(self, luma: NDArray[np.uint8]) -> bool:
         assert self._first is not None
-        limit = max(EXACT, min(QUIET_MOST, QUIET * self.usual_change))
+        usual = self.usual_change
+        limit = max(QUIET_LEAST, min(QUIET_MOST, QUIET * usual)) if usual else UNKNOWN
         changed = self._changed | (change(self._first, luma) > limit)
         if changed.mean() > CLOCK_SHARE or np.count_nonzero(changed.any(axis=1)) > CLOCK_ROWS:
             return False

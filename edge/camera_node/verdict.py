@@ -11,7 +11,7 @@ import numpy as np
 from edge.camera_node.frames import Features, features, likeness
 from edge.camera_node.hysteresis import PROOF_S, TELLS_FAULT, Grade, Sign, State, Told
 from edge.camera_node.picture import Picture
-from edge.camera_node.reference import COLOUR_LEAST, LIGHTS, USABLE, YOUNG, Reference, load
+from edge.camera_node.reference import COLOUR_LEAST, DAY_LEAST, LIGHTS, USABLE, YOUNG, Reference, load
 from edge.camera_node.signs import TRUSTED_LEAST, Situation, first_sign
 from edge.camera_node.stillness import Stillness
 
@@ -31,7 +31,13 @@ KINDS: Final = (
 FORMAT: Final = 1  # of learned(); another one is not read: learning takes seconds
 LONG_S: Final = 600.0  # without a picture to learn from: the light may have become another one meanwhile
 SAME_VIEW: Final = 0.35  # likeness of edges by which a view is known again in another light
-_SURE_PERCENT: Final = {Grade.POSSIBLE: 65, Grade.LIKELY: 80, Grade.SURE: 95}
+_SURE_PERCENT: Final = {
+    Grade.POSSIBLE: 65,
+    Grade.LIKELY: 78,
+    Grade.STRONG: 86,
+    Grade.SURE: 95,
+    Grade.PROVEN: 97,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,8 @@ class Judge:
             return
         was, now = reference.chroma >= 2 * COLOUR_LEAST, seen.chroma >= COLOUR_LEAST
         coloured = seen.chroma >= 2 * COLOUR_LEAST
-        goes_mono = was and not now and reference.light != "day"
+        dims = seen.mean < max(DAY_LEAST, 0.8 * reference.mean) or reference.light != "day"
+        goes_mono = was and not now and dims
         goes_colour = reference.chroma < COLOUR_LEAST and coloured
         if not (goes_mono or goes_colour) or not _same_view(reference, seen):
             return
@@ -176,7 +183,7 @@ class Judge:
             self._reference = Reference.of(seen)
         elif (sign is None and self._told.state is State.SEEING) or not self._reference.usable:
             self._reference.learn(seen, passed_s)
-        elif (sign and sign.grade is Grade.POSSIBLE) or self._reference.pictures < YOUNG:
+        elif sign and sign.grade is Grade.POSSIBLE:
             self._reference.learn_steadiness(seen, passed_s)
             return
         else:
