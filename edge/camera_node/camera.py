@@ -69,7 +69,7 @@ class Stream:
         self._url = secret_free(url)
         self._most_pixels = most_pixels
         self._frames, self._counted_from_s, self._bytes_then = 0, time.monotonic(), 0
-        self._container = _opened(with_credentials(url, credentials), open_within_s, read_within_s)
+        self._container = opened(with_credentials(url, credentials), open_within_s, read_within_s)
         try:
             self._video = self._chosen()
             self._packets: Generator[Packet[VideoStream]] = cast(Any, self._container.demux(self._video))
@@ -137,7 +137,7 @@ class Stream:
             except StopIteration:
                 raise StreamFailed(Failure.NO_FRAMES, "the camera ended the stream") from None
             except av.error.FFmpegError as error:
-                raise _failed(error, while_reading=True) from None
+                raise failed(error, while_reading=True) from None
             self._frames += 1
             self.bytes += packet.size
             yield packet
@@ -197,7 +197,7 @@ def clip(path: Path, *, every_s: float = 0.0) -> Iterator[tuple[float, Picture]]
         raise StreamFailed(Failure.CODEC, f"{path.name}: {error.strerror}") from None
 
 
-def _opened(url: str, open_within_s: float, read_within_s: float) -> InputContainer:
+def opened(url: str, open_within_s: float, read_within_s: float) -> InputContainer:
     options = {
         "rtsp_transport": "tcp",
         "allowed_media_types": "video",
@@ -209,12 +209,12 @@ def _opened(url: str, open_within_s: float, read_within_s: float) -> InputContai
     try:
         return av.open(url, mode="r", options=options, timeout=(open_within_s, read_within_s))
     except av.error.FFmpegError as error:
-        raise _failed(error) from None
+        raise failed(error) from None
     except ValueError:
         raise StreamFailed(Failure.PATH, "the stream's URL cannot be read") from None
 
 
-def _failed(error: av.error.FFmpegError, *, while_reading: bool = False) -> StreamFailed:
+def failed(error: av.error.FFmpegError, *, while_reading: bool = False) -> StreamFailed:
     """What FFmpeg's error means here; its text is not used, it may hold the URL."""
     if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
         return StreamFailed(Failure.AUTHENTICATION, "user or password refused")
