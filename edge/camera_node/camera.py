@@ -204,7 +204,6 @@ def opened(url: str, open_within_s: float, read_within_s: float) -> InputContain
         # Half of what a stream's start costs is FFmpeg guessing what its description says anyway (2.0 s -> 0.2 s).
         "analyzeduration": "0",
         "probesize": "32",
-        "fflags": "nobuffer",
     }
     try:
         return av.open(url, mode="r", options=options, timeout=(open_within_s, read_within_s))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import threading
+import time
 import urllib.parse
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -115,38 +116,37 @@ def changed_serial(expected: str | None, seen: str | None) -> str:
 
 
 class Tries:
-    """Keeps a refused password from locking the camera's account: at most `an_hour` tries in any hour after a refusal.
+    """Keeps a refused password from locking the camera's account: after a refusal `an_hour` tries an hour, spread.
 
-    One for each camera, shared by all that log in to it (RTSP and ONVIF have one account). A new password (another
-    `key`) starts afresh. Not safe for threads without the owner's lock.
+    One for each camera, shared by all that log in to it (RTSP and ONVIF have one account); any thread may call. A new
+    password (another `key`) starts afresh.
     """
 
-    def __init__(self, now_s: Callable[[], float], *, an_hour: int = TRIES_AN_HOUR) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic, *, an_hour: int = TRIES_AN_HOUR) -> None:
         self._now_s = now_s
-        self._an_hour = an_hour
-        self._refused_s: deque[float] = deque()
+        self._apart_s = _HOUR_S / an_hour
+        self._refused_s: float | None = None
         self._key: object = None
+        self._lock = threading.Lock()
 
     def wait_s(self, key: object = None) -> float:
         """Seconds until the next try is allowed; 0: now."""
-        if key != self._key:
-            self._key = key
-            self._refused_s.clear()
-        now_s = self._now_s()
-        while self._refused_s and now_s - self._refused_s[0] >= _HOUR_S:
-            self._refused_s.popleft()
-        if not self._refused_s:
-            return 0.0
-        spaced_s = self._refused_s[-1] + _HOUR_S / self._an_hour - now_s  # spread, never all at once
-        return max(0.0, spaced_s)
+        with self._lock:
+            if key != self._key:
+                self._key, self._refused_s = key, None
+            if self._refused_s is None:
+                return 0.0
+            return max(0.0, self._refused_s + self._apart_s - self._now_s())
 
     def refused(self) -> None:
         """The camera refused user or password."""
-        self._refused_s.append(self._now_s())
+        with self._lock:
+            self._refused_s = self._now_s()
 
     def accepted(self) -> None:
         """It let us in."""
-        self._refused_s.clear()
+        with self._lock:
+            self._refused_s = None
 
 
 def secret_free(url: str) -> str:
