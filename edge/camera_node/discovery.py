@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import urllib.parse
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -35,16 +36,16 @@ def discover(interface_address: str, *, adopted: Collection[str] = (), listen_s:
 
 
 def _found(answer: wsdiscovery.DiscoveredDevice) -> Found | None:
-    """None where the answer says another address than it came from: nobody speaks for somebody else."""
+    """None where no service address can be read. The address is the answer's word too: onveef tells no sender."""
     for xaddr in answer.xaddrs:
         try:
             parts = urllib.parse.urlsplit(xaddr)
+            address = str(ipaddress.IPv4Address(parts.hostname or ""))
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError:
             continue
-        if parts.hostname == answer.address:
-            printed = [_printable(text) for text in (answer.name, answer.hardware, answer.endpoint_reference)]
-            return Found(answer.address, port, *printed)
+        printed = [_printable(text) for text in (answer.name, answer.hardware, answer.endpoint_reference)]
+        return Found(address, port, *printed)
     return None
 
 

@@ -16,7 +16,15 @@ from typing import Any, Final
 
 import httpcore
 import httpx
-from onveef import OnvifAuthError, OnvifClient, OnvifError, OnvifTimeoutError, OnvifTransportError
+from onveef import (
+    OnvifAuthError,
+    OnvifClient,
+    OnvifError,
+    OnvifTimeoutError,
+    OnvifTransportError,
+    envelopes,
+    parsers,
+)
 from onveef.exceptions import OnvifServiceUnavailableError
 
 from edge.camera_node.probing import Credentials, Failure, StreamFailed, secret_free
@@ -72,6 +80,21 @@ class Alarm:
     on: bool
 
 
+class _Client(OnvifClient):
+    """onveef 0.6.0's pull gives httpx a pair of time-outs that httpx 0.28 refuses (an AssertionError at each pull)."""
+
+    def events_pull_messages(
+        self, *, subscription_url: str, timeout: str = "PT5S", message_limit: int = 20
+    ) -> dict[str, Any]:
+        answer = self._post_subscription(
+            subscription_url=subscription_url,
+            body=envelopes.events_pull_messages(timeout=timeout, message_limit=message_limit),
+            wsa_action="http://www.onvif.org/ver10/events/wsdl/PullPointSubscription/PullMessagesRequest",
+            operation="PullMessages",
+        )
+        return parsers.parse_pull_messages(answer)
+
+
 class OnvifCamera:
     """One camera's services; every call ends within `within_s`, or raises OnvifFailed. One thread uses it.
 
@@ -84,7 +107,7 @@ class OnvifCamera:
     ) -> None:
         self._within_s = within_s
         self._transport = _Deadlined(within_s)
-        self._client = OnvifClient(
+        self._client = _Client(
             host,
             port,
             credentials.user if credentials else "",

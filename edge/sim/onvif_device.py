@@ -130,15 +130,16 @@ class OnvifDevice:
         """From now on each answer comes a header byte each half second, and never ends."""
         self._dripping = True
 
-    def answer_discovery(self, interface_address: str) -> None:
-        """Join WS-Discovery on that network; call it before the device is entered."""
+    def answer_discovery(self) -> None:
+        """Join WS-Discovery on its own network; raises OSError where there is no multicast."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("", MULTICAST[1]))
-        joined = socket.inet_aton(MULTICAST[0]) + socket.inet_aton(interface_address)
+        joined = socket.inet_aton(MULTICAST[0]) + socket.inet_aton(self.address)
         listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
         listener.settimeout(0.1)
         self._threads.append(threading.Thread(target=self._discovered, args=(listener,), name="onvif-discovery"))
+        self._threads[-1].start()
 
     @property
     def _url(self) -> str:

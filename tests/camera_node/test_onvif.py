@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from onveef.wsdiscovery import DiscoveredDevice
 
-from edge.camera_node.discovery import discover
+from edge.camera_node.discovery import _found, discover
 from edge.camera_node.ear import Ear, Heard
 from edge.camera_node.onvif import Alarm, OnvifCamera, OnvifFailed
 from edge.camera_node.probing import Credentials, Failure, Tries
 from edge.sim.onvif_device import OnvifDevice
+from stage.namespace import CENTRE_ADDRESS, NamespaceRefused, link
 
 SOON_S = 30.0
 GOOD = Credentials("viewer", "s3cret:p@ss/ü %")
@@ -163,13 +165,24 @@ def test_a_camera_without_events_is_no_failure() -> None:
 
 
 def test_found_cameras_are_offered_and_adopted_ones_are_not() -> None:
-    device = OnvifDevice(STREAM, GOOD.user, GOOD.password)
     try:
-        device.answer_discovery("127.0.0.1")
-    except OSError as error:
-        device.__enter__().__exit__(None, None, None)
-        pytest.skip(f"no multicast here: {error}")
-    with device:
-        found = [one for one in discover("127.0.0.1", listen_s=1.5) if one.onvif_port == device.port]
-        assert [(one.address, one.name, one.hardware) for one in found] == [("127.0.0.1", "SimCamera", "sim")]
-        assert discover("127.0.0.1", adopted={"127.0.0.1"}, listen_s=0.5) == []
+        with link() as cameras, OnvifDevice(STREAM, "", "", address=CENTRE_ADDRESS) as device:
+            device.answer_discovery()
+            box_address = f"{CENTRE_ADDRESS.rpartition('.')[0]}.2"
+            with cameras.entered():
+                found = discover(box_address, listen_s=1.5)
+                left = discover(box_address, adopted={CENTRE_ADDRESS}, listen_s=1.0)
+    except NamespaceRefused as refused:
+        pytest.skip(str(refused))
+    assert [(one.address, one.onvif_port, one.name, one.hardware) for one in found] == [
+        (CENTRE_ADDRESS, device.port, "SimCamera", "sim")
+    ]
+    assert left == []
+
+
+def test_what_discovery_tells_is_read_with_care() -> None:
+    assert (
+        _found(DiscoveredDevice("", xaddrs=["http://[", "http://camera.example.org/x", "http://192.0.2.1:x/"])) is None
+    )
+    one = _found(DiscoveredDevice("", xaddrs=["http://[", "http://192.0.2.1/x"], name="a\x1b[2J"))
+    assert one is not None and (one.address, one.onvif_port, one.name) == ("192.0.2.1", 80, "a[2J")
