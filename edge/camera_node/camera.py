@@ -104,10 +104,21 @@ class Stream:
 
     def next_keyframe(self, *, within_s: float) -> VideoFrame | None:
         """The next keyframe, decoded; None when none came within `within_s`."""
-        for packet in self._counted(until_s=time.monotonic() + within_s):
-            if packet.is_keyframe:
-                return self._decoded(packet)
-        return None
+        packet = self.keyframe_packet(within_s=within_s)
+        return None if packet is None else self.decoded(packet)
+
+    def keyframe_packet(self, *, within_s: float) -> Packet[VideoStream] | None:
+        """The next keyframe as it came; None when none came within `within_s`."""
+        packets = self._counted(until_s=time.monotonic() + within_s)
+        return next((packet for packet in packets if packet.is_keyframe), None)
+
+    def decoded(self, packet: Packet[VideoStream]) -> VideoFrame:
+        """The picture in a keyframe of this stream; one decoder works at a time in a process."""
+        with _ONE_DECODER:
+            frame = _decode(packet, self._video.codec_context, self._most_pixels)
+        if frame is None:
+            raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
+        return frame
 
     def skip(self, for_s: float) -> None:
         """Read on and count, decode nothing."""
@@ -141,13 +152,6 @@ class Stream:
             self._frames += 1
             self.bytes += packet.size
             yield packet
-
-    def _decoded(self, packet: Packet[VideoStream]) -> VideoFrame:
-        with _ONE_DECODER:
-            frame = _decode(packet, self._video.codec_context, self._most_pixels)
-        if frame is None:
-            raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
-        return frame
 
 
 def picture(frame: VideoFrame) -> Picture:

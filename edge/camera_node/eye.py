@@ -14,10 +14,13 @@ from edge.camera_node.probing import (
     Credentials,
     Failure,
     Outcome,
+    Reach,
     StreamFailed,
     Tries,
+    below,
     changed_serial,
     explained,
+    secret_free,
     slow,
 )
 from edge.camera_node.reach import host_and_port, reach
@@ -41,6 +44,12 @@ class Sight:
     serial_number: str | None = None  # as adopted
     keyframe_within_s: float = KEYFRAME_WITHIN_S
     again_s: float = AGAIN_S
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which quotes nothing, for a URL that leads nowhere or holds a password."""
+        host_and_port(self.url)
+        if secret_free(self.url) != self.url:
+            raise ValueError(f"the URL of {self.name} holds user or password: they belong into the password file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ class Eye:
     def _watch(self, stop: threading.Event) -> None:
         credentials = self._credentials()
         if (wait_s := self._tries.wait_s(credentials)) > 0:
+            if lower := below(self._reach()):  # asking the ground costs no try
+                raise StreamFailed(*lower)
             raise StreamFailed(
                 Failure.AUTHENTICATION,
                 f"user or password refused; next try in {wait_s:.0f} s, so that the account is not locked",
@@ -157,10 +168,13 @@ class Eye:
         )
 
     def _tell_failed(self, failed: StreamFailed) -> None:
-        host, port = host_and_port(self.sight.url)
-        why = explained(failed, reach(host, port, interface=self.sight.interface, powered=self._powered()))
+        why = explained(failed, self._reach())
         self.failed[why.failure] = self.failed.get(why.failure, 0) + 1
         self._put(Outcome(why.failure, detail=why.detail, at_s=time.monotonic()))
+
+    def _reach(self) -> Reach:
+        host, port = host_and_port(self.sight.url)
+        return reach(host, port, interface=self.sight.interface, powered=self._powered())
 
     def _put(self, outcome: Outcome) -> None:
         serial_number = self._serial()

@@ -13,11 +13,13 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from edge.sim.onvif_device import OnvifDevice
 from edge.sim.street import rain, street
 
 SYSTEM_PYTHON: Final = "/usr/bin/python3"  # gi is a package of the distribution
@@ -192,6 +194,25 @@ class SimCamera:
     def url(self) -> str:
         """Without user and password."""
         return f"rtsp://{self._host.address}:{self.port}/stream1"
+
+    def onvif(self, *, serial_number: str = "SIM0001", boot_s: float = 2.0, events: bool = True) -> OnvifDevice:
+        """Its ONVIF side, to be entered; a reboot takes the stream away for `boot_s` and cures freeze and stall."""
+
+        def rebooted() -> None:
+            self.vanish()
+            time.sleep(boot_s)
+            self.recover()
+            self.come_back()
+
+        return OnvifDevice(
+            self.url,
+            self.user,
+            self.password,
+            address=self._host.address,
+            serial_number=serial_number,
+            events=events,
+            rebooted=rebooted,
+        )
 
     def freeze(self) -> None:
         """The same frame again and again; a burnt-in clock goes on."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.camera_node.eye import Eye, Sight, Taken
+from edge.camera_node.onvif import OnvifCamera
 from edge.camera_node.probing import Credentials, Failure, Outcome, Tries
 from edge.sim.cameras import CameraHost, SimCamera, missing
 
@@ -148,6 +149,26 @@ def test_a_restart_opens_the_stream_anew(host: CameraHost, watch: Watch, credent
     while eye.opened < 2 and time.monotonic() < until_s:
         time.sleep(0.05)
     assert eye.opened == 2
+
+
+def test_a_reboot_by_onvif_cures_a_stalled_camera(host: CameraHost, watch: Watch, credentials: Credentials) -> None:
+    camera = host.camera("rebooted", keyframe_every_s=0.3)
+    watch.open(sight(camera), credentials)
+    watch.until(None, "rebooted")
+    camera.stall()
+    watch.until(Failure.NO_FRAMES, "rebooted")
+    with camera.onvif(boot_s=0.5) as device:
+        asked = OnvifCamera(device.address, device.port, credentials)
+        asked.reboot()
+        asked.close()
+        watch.until(None, "rebooted")
+
+
+@pytest.mark.parametrize("url", ["rtsp:///x", "rtsp://viewer:hunter2@192.0.2.1/x"])
+def test_a_url_with_a_password_or_without_a_host_is_refused(url: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        Sight("gate", url)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_this_machine_says_what_its_cameras_lack() -> None:
