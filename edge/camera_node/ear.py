@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from edge.camera_node.onvif import Alarm, Identity, OnvifCamera, OnvifFailed
-from edge.camera_node.probing import Credentials, Failure, Tries
+from edge.camera_node.probing import Credentials, Failure, Stop, Tries
 
 WHO_EVERY_S: Final = 600.0  # another camera behind the address is found within that
 AGAIN_S: Final = 30.0  # after a failure: the stream tells sooner
@@ -66,7 +65,7 @@ class Ear:
             raise OnvifFailed(Failure.AUTHENTICATION, "user or password refused; not tried again yet")
         self._with_camera(credentials, OnvifCamera.reboot)
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Listen until told to stop; ends within 5 s."""
         while not stop.is_set():
             credentials = self._credentials()
@@ -79,7 +78,7 @@ class Ear:
                     wait_s = self._again_s
             stop.wait(min(self._again_s, wait_s))
 
-    def _listen(self, camera: OnvifCamera, stop: threading.Event) -> None:
+    def _listen(self, camera: OnvifCamera, stop: Stop) -> None:
         who_s = -self._who_every_s
         alarms = True
         while not stop.is_set():

@@ -15,6 +15,7 @@ from edge.camera_node.probing import (
     Failure,
     Outcome,
     Reach,
+    Stop,
     StreamFailed,
     Tries,
     below,
@@ -29,6 +30,7 @@ EVERY_S: Final = 5.0  # between two judged pictures
 AGAIN_S: Final = 10.0  # between two attempts at a camera that failed: one that boots takes 40 to 90 s
 # A stream kept open costs CPU by its bytes, one opened for each look by the look (33 ms): equal at 5 s and 4 Mbit/s.
 KEPT_OPEN_UP_TO_S: Final = 15.0  # kept open it also tells rate and stalls, and spares the camera 17,280 log-ins a day
+MOST_WAITING: Final = 32  # outcomes that nobody has taken yet: 11 MB of pictures
 STEP_S: Final = 0.5  # how often a reading thread looks at what it was told
 
 
@@ -63,7 +65,7 @@ class Taken:
 
 
 class Eye:
-    """`run(stop)` is one worker's whole life: outcomes and snapshots go into `seen`, which must not be bounded tightly.
+    """`run(stop)` is one worker's whole life: outcomes and snapshots go into `seen`, an unbounded queue.
 
     `powered` says whether relay or PoE give power (None: not known); `serial` what the camera last said of itself
     (see onvif); both are quick and never raise. `tries` is shared with the camera's ONVIF.
@@ -82,6 +84,7 @@ class Eye:
         self.sight: Final = sight
         self.opened = 0  # streams so far: all but the first are reconnects
         self.failed: dict[Failure, int] = {}
+        self.dropped = 0  # outcomes, because nobody took those before
         self._credentials, self._seen = credentials, seen
         self._powered, self._serial = powered, serial
         self._tries = tries or Tries()
@@ -96,7 +99,7 @@ class Eye:
         """Take one from the next keyframe; a `Taken` comes out of the queue. Any thread may call it."""
         self._wanted.put((width_px, quality))
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Look until told to stop; ends within 5 s whatever the camera does."""
         while not stop.is_set():
             self._restart.clear()
@@ -106,7 +109,7 @@ class Eye:
                 self._tell_failed(failed)
                 self._pause(stop, self.sight.again_s)
 
-    def _watch(self, stop: threading.Event) -> None:
+    def _watch(self, stop: Stop) -> None:
         credentials = self._credentials()
         if (wait_s := self._tries.wait_s(credentials)) > 0:
             if lower := below(self._reach()):  # asking the ground costs no try
@@ -136,7 +139,7 @@ class Eye:
         self._tries.accepted()
         return stream
 
-    def _look(self, stream: Stream, wait_s: float, stop: threading.Event) -> None:
+    def _look(self, stream: Stream, wait_s: float, stop: Stop) -> None:
         """Read until the next picture is due or a snapshot is wanted, in steps short enough to hear a stop."""
         due_s = time.monotonic() + wait_s
         while time.monotonic() < due_s and self._wanted.empty():
@@ -177,12 +180,15 @@ class Eye:
         return reach(host, port, interface=self.sight.interface, powered=self._powered())
 
     def _put(self, outcome: Outcome) -> None:
+        if self._seen.qsize() >= MOST_WAITING:
+            self.dropped += 1
+            return
         serial_number = self._serial()
         changed = changed_serial(self.sight.serial_number, serial_number)
         detail = "; ".join(part for part in (changed, outcome.detail) if part)
         self._seen.put(replace(outcome, camera=self.sight.name, serial_number=serial_number, detail=detail))
 
-    def _pause(self, stop: threading.Event, for_s: float) -> None:
+    def _pause(self, stop: Stop, for_s: float) -> None:
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s and not self._restart.is_set() and self._wanted.empty():
             if stop.wait(min(STEP_S, max(0.0, until_s - time.monotonic()))):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import av
 import av.error
 
 from edge.camera_node.camera import OPEN_WITHIN_S, READ_WITHIN_S, failed, opened
-from edge.camera_node.probing import Credentials, Failure, StreamFailed, with_credentials
+from edge.camera_node.probing import Credentials, Failure, Stop, StreamFailed, with_credentials
 
 SEND_WITHIN_S: Final = 5.0  # a far end that takes nothing for so long has gone
 
@@ -34,7 +33,7 @@ def push(
     credentials: Credentials | None,
     to_url: str,
     to_credentials: Credentials | None,
-    stop: threading.Event,
+    stop: Stop,
     pushed: Pushed,
     *,
     authority: Path | None = None,
