@@ -263,6 +263,10 @@ class SimCamera:
         """At the same port."""
         self._host.order("come_back", self.name)
 
+    def close(self) -> None:
+        """It is no more, and costs nothing more."""
+        self._host.order("close", self.name)
+
     def kick(self) -> None:
         """End every session."""
         self._host.order("kick", self.name)

@@ -19,6 +19,7 @@ from edge.camera_node.probing import Credentials, StreamFailed
 from edge.camera_node.push import Pushed, PushFailed, push
 from edge.sim.cameras import CameraHost, Certificate, SimCamera, SimRecorder
 
+NewCamera = Callable[..., SimCamera]
 SOON_S = 30.0
 
 
@@ -124,9 +125,9 @@ def test_a_far_end_that_goes_away_is_not_the_cameras_fault(
 
 
 def test_a_camera_that_goes_away_is_its_own_fault(
-    host: CameraHost, plain: SimRecorder, credentials: Credentials
+    new_camera: NewCamera, plain: SimRecorder, credentials: Credentials
 ) -> None:
-    short = host.camera("short-lived", keyframe_every_s=0.5)
+    short = new_camera("short-lived", keyframe_every_s=0.5)
     pushing = Pushing(short, plain, credentials, None)
     until(lambda: pushing.pushed.frames >= 5)
     short.vanish()
