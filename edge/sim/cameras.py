@@ -105,7 +105,7 @@ class CameraHost:
         height_px: int = 360,
         frames_per_s: int = 10,
         keyframe_every_s: float = 1.0,
-        bitrate_kbps: int = 1500,
+        bitrate_kbps: int | None = None,
         seed: int = 1,
         clip: Path | None = None,
         clock: bool = False,
@@ -114,7 +114,11 @@ class CameraHost:
         user: str = USER,
         password: str = PASSWORD,
     ) -> SimCamera:
-        """Set up a camera that looks at a street drawn from `seed`, or plays `clip` (H.264 in MP4); `plain`: bars."""
+        """Set up a camera that looks at a street drawn from `seed`, or plays `clip` (H.264 in MP4); `plain`: bars.
+
+        `bitrate_kbps` None: constant quality, so that a frozen picture is the same to the bit; with a bit rate, as real
+        cameras have one, the encoder's own changes stay.
+        """
         scenery: dict[str, str] = {"clip": str(clip)} if clip else {}
         if not plain:
             scenery |= self._drawn(width_px, height_px, seed)

@@ -222,11 +222,12 @@ class Camera(Server):
         scene = self.scene
         caps = f"video/x-raw,format=I420,width={scene.width},height={scene.height},framerate={scene.fps}/1"
         clock = "clockoverlay halignment=left valignment=top ! videoconvert ! " if order["clock"] else ""
+        rate = f"bitrate={order['bitrate_kbps']}" if order.get("bitrate_kbps") else "pass=quant quantizer=24"
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(
             "( appsrc name=frames is-live=true do-timestamp=true format=time max-buffers=4 leaky-type=downstream"
             f" caps={caps} ! {clock}x264enc tune=zerolatency speed-preset=ultrafast threads=1"
-            f" bitrate={order['bitrate_kbps']} key-int-max={max(1, round(scene.fps * order['keyframe_every_s']))} !"
+            f" {rate} key-int-max={max(1, round(scene.fps * order['keyframe_every_s']))} !"
             " video/x-h264,profile=constrained-baseline ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
         )
         factory.set_shared(True)
