@@ -31,7 +31,7 @@ from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
 from edge.camera_node.probing import Credentials, Failure, StreamFailed, secret_free, with_credentials
 
 MOST_PIXELS: Final = 16_000_000  # 4K has 8.3 million; a decoder takes about 3 bytes a pixel and frame
-OPEN_WITHIN_S: Final = 5.0  # PyAV gives it to opening and to looking for streams, each
+OPEN_WITHIN_S: Final = 2.4  # PyAV gives it to opening and to looking for streams, each: a stop waits 5 s at most
 READ_WITHIN_S: Final = 2.0  # between two packets; FFmpeg tries twice, so a stall is seen after 4 s
 KEYFRAME_WITHIN_S: Final = 30.0  # "smart" codecs of some makers send one each 10 to 20 s
 JPEG_QUALITY: Final = 75
