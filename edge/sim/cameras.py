@@ -140,7 +140,8 @@ class CameraHost:
         order: dict[str, Any] = {"scene": "record"}
         if tls:
             order |= {"certificate": str(tls.certificate), "key": str(tls.key)}
-        return SimRecorder(self, name, self._added(name, "/live", order, port, USER, PASSWORD), tls is not None)
+        port = self._added(name, "/live", order, port, USER, PASSWORD)
+        return SimRecorder(self, name, f"rtsp{'s' if tls else ''}://{self.address}:{port}/live")
 
     def order(self, verb: str, name: str, **words: Any) -> dict[str, Any]:
         """Give one order and wait for its answer; raises NoCameras when the process has died, else ValueError."""
@@ -286,9 +287,9 @@ class SimCamera:
 class SimRecorder:
     """Where a live view is pushed to."""
 
-    def __init__(self, host: CameraHost, name: str, port: int, tls: bool) -> None:
+    def __init__(self, host: CameraHost, name: str, url: str) -> None:
         self.name: Final = name
-        self.url: Final = f"rtsp{'s' if tls else ''}://{host.address}:{port}/live"
+        self.url: Final = url
         self._host = host
 
     def state(self) -> dict[str, int]:
