@@ -17,6 +17,7 @@ BENCHES: Final = {
     "parked": "bytes a parked unit sends in a day, at IP level, from its measured parts",
     "outbox": "append latency against the backlog, bytes written to the card a day",
     "edge": "gps_unit's memory with a full outbox, and CPU an epoch",
+    "cameras": "CPU a judged keyframe, kept open against short-lived, memory with eight cameras, a snapshot's bytes",
     "path": "append to clean topic, latency",
     "ingest": "fixes a second stored and receipted, CPU a fix of bridge and publisher",
     "units": "cost growth: the same rows from 10, 100, 1,000 and 5,000 units",

@@ -31,7 +31,7 @@ from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
 from edge.camera_node.probing import Credentials, Failure, StreamFailed, secret_free, with_credentials
 
 MOST_PIXELS: Final = 16_000_000  # 4K has 8.3 million; a decoder takes about 3 bytes a pixel and frame
-OPEN_WITHIN_S: Final = 5.0  # PyAV gives it to opening and to looking for streams, each
+OPEN_WITHIN_S: Final = 2.4  # PyAV gives it to opening and to looking for streams, each: a stop waits 5 s at most
 READ_WITHIN_S: Final = 2.0  # between two packets; FFmpeg tries twice, so a stall is seen after 4 s
 KEYFRAME_WITHIN_S: Final = 30.0  # "smart" codecs of some makers send one each 10 to 20 s
 JPEG_QUALITY: Final = 75
@@ -104,10 +104,21 @@ class Stream:
 
     def next_keyframe(self, *, within_s: float) -> VideoFrame | None:
         """The next keyframe, decoded; None when none came within `within_s`."""
-        for packet in self._counted(until_s=time.monotonic() + within_s):
-            if packet.is_keyframe:
-                return self._decoded(packet)
-        return None
+        packet = self.keyframe_packet(within_s=within_s)
+        return None if packet is None else self.decoded(packet)
+
+    def keyframe_packet(self, *, within_s: float) -> Packet[VideoStream] | None:
+        """The next keyframe as it came; None when none came within `within_s`."""
+        packets = self._counted(until_s=time.monotonic() + within_s)
+        return next((packet for packet in packets if packet.is_keyframe), None)
+
+    def decoded(self, packet: Packet[VideoStream]) -> VideoFrame:
+        """The picture in a keyframe of this stream; one decoder works at a time in a process."""
+        with _ONE_DECODER:
+            frame = _decode(packet, self._video.codec_context, self._most_pixels)
+        if frame is None:
+            raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
+        return frame
 
     def skip(self, for_s: float) -> None:
         """Read on and count, decode nothing."""
@@ -141,13 +152,6 @@ class Stream:
             self._frames += 1
             self.bytes += packet.size
             yield packet
-
-    def _decoded(self, packet: Packet[VideoStream]) -> VideoFrame:
-        with _ONE_DECODER:
-            frame = _decode(packet, self._video.codec_context, self._most_pixels)
-        if frame is None:
-            raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
-        return frame
 
 
 def picture(frame: VideoFrame) -> Picture:

@@ -14,19 +14,23 @@ from edge.camera_node.probing import (
     Credentials,
     Failure,
     Outcome,
+    Reach,
+    Stop,
     StreamFailed,
     Tries,
+    below,
     changed_serial,
     explained,
+    secret_free,
     slow,
 )
 from edge.camera_node.reach import host_and_port, reach
-from edge.service import Stop
 
 EVERY_S: Final = 5.0  # between two judged pictures
 AGAIN_S: Final = 10.0  # between two attempts at a camera that failed: one that boots takes 40 to 90 s
 # A stream kept open costs CPU by its bytes, one opened for each look by the look (33 ms): equal at 5 s and 4 Mbit/s.
 KEPT_OPEN_UP_TO_S: Final = 15.0  # kept open it also tells rate and stalls, and spares the camera 17,280 log-ins a day
+MOST_WAITING: Final = 32  # outcomes that nobody has taken yet: 11 MB of pictures
 STEP_S: Final = 0.5  # how often a reading thread looks at what it was told
 
 
@@ -43,6 +47,12 @@ class Sight:
     keyframe_within_s: float = KEYFRAME_WITHIN_S
     again_s: float = AGAIN_S
 
+    def __post_init__(self) -> None:
+        """Raises ValueError, which quotes nothing, for a URL that leads nowhere or holds a password."""
+        host_and_port(self.url)
+        if secret_free(self.url) != self.url:
+            raise ValueError(f"the URL of {self.name} holds user or password: they belong into the password file")
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -58,10 +68,11 @@ class Tell(Protocol):
     """A queue that takes what was seen."""
 
     def put(self, seen: Outcome | Taken) -> None: ...
+    def qsize(self) -> int: ...
 
 
 class Eye:
-    """`run(stop)` is one worker's whole life: outcomes and snapshots go into `seen`, which must not be bounded tightly.
+    """`run(stop)` is one worker's whole life: outcomes and snapshots go into `seen`, an unbounded queue.
 
     `powered` says whether relay or PoE give power (None: not known); `serial` what the camera last said of itself
     (see onvif); both are quick and never raise. `tries` is shared with the camera's ONVIF.
@@ -80,6 +91,7 @@ class Eye:
         self.sight: Final = sight
         self.opened = 0  # streams so far: all but the first are reconnects
         self.failed: dict[Failure, int] = {}
+        self.dropped = 0  # outcomes, because nobody took those before
         self._credentials, self._seen = credentials, seen
         self._powered, self._serial = powered, serial
         self._tries = tries or Tries()
@@ -107,6 +119,8 @@ class Eye:
     def _watch(self, stop: Stop) -> None:
         credentials = self._credentials()
         if (wait_s := self._tries.wait_s(credentials)) > 0:
+            if lower := below(self._reach()):  # asking the ground costs no try
+                raise StreamFailed(*lower)
             raise StreamFailed(
                 Failure.AUTHENTICATION,
                 f"user or password refused; next try in {wait_s:.0f} s, so that the account is not locked",
@@ -164,12 +178,18 @@ class Eye:
         )
 
     def _tell_failed(self, failed: StreamFailed) -> None:
-        host, port = host_and_port(self.sight.url)
-        why = explained(failed, reach(host, port, interface=self.sight.interface, powered=self._powered()))
+        why = explained(failed, self._reach())
         self.failed[why.failure] = self.failed.get(why.failure, 0) + 1
         self._put(Outcome(why.failure, detail=why.detail, at_s=time.monotonic()))
 
+    def _reach(self) -> Reach:
+        host, port = host_and_port(self.sight.url)
+        return reach(host, port, interface=self.sight.interface, powered=self._powered())
+
     def _put(self, outcome: Outcome) -> None:
+        if self._seen.qsize() >= MOST_WAITING:
+            self.dropped += 1
+            return
         serial_number = self._serial()
         changed = changed_serial(self.sight.serial_number, serial_number)
         detail = "; ".join(part for part in (changed, outcome.detail) if part)

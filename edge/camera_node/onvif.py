@@ -29,7 +29,8 @@ from onveef.exceptions import OnvifServiceUnavailableError
 
 from edge.camera_node.probing import Credentials, Failure, StreamFailed, secret_free
 
-WITHIN_S: Final = 5.0  # one call, from connecting to the last byte
+WITHIN_S: Final = 4.0  # one call, from connecting to the last byte
+_FAREWELL_S: Final = 0.8  # a subscription that is not ended ends by itself; a stop waits for both
 PULL_S: Final = 2  # how long a camera may hold a pull open; a stop waits for it
 MOST_BYTES: Final = 1_000_000  # an answer; eight profiles with all their settings are 60 kB
 _SUBSCRIBED_FOR: Final = "PT60S"
@@ -106,7 +107,7 @@ class OnvifCamera:
         self, host: str, port: int = 80, credentials: Credentials | None = None, *, within_s: float = WITHIN_S
     ) -> None:
         self._within_s = within_s
-        self._transport = _Deadlined(within_s)
+        self._transport = _Deadlined()
         self._client = _Client(
             host,
             port,
@@ -122,7 +123,7 @@ class OnvifCamera:
     def close(self) -> None:
         """End the subscription if there is one; never raises."""
         if self._pulling is not None:
-            with contextlib.suppress(OnvifFailed), self._asked():
+            with contextlib.suppress(OnvifFailed), self._asked(_FAREWELL_S):
                 self._pulling.unsubscribe()
             self._pulling = None
         self._client.close()
@@ -193,9 +194,9 @@ class OnvifCamera:
         )
 
     @contextlib.contextmanager
-    def _asked(self) -> Iterator[None]:
+    def _asked(self, within_s: float | None = None) -> Iterator[None]:
         """One call: its deadline begins, and what goes wrong gets its name."""
-        self._transport.begin()
+        self._transport.until_s = time.monotonic() + (within_s or self._within_s)
         try:
             yield
         except OnvifAuthError:
@@ -231,15 +232,11 @@ def _whole(value: object) -> int:
 
 
 class _Deadlined(httpx.BaseTransport):
-    """HTTP whose calls end when `within_s` is over since `begin`, however slowly the far end drips."""
+    """HTTP whose calls end at `until_s`, however slowly the far end drips."""
 
-    def __init__(self, within_s: float) -> None:
-        self._within_s = within_s
-        self.until_s = 0.0
+    def __init__(self) -> None:
+        self.until_s = 0.0  # monotonic
         self._pool = httpcore.ConnectionPool(network_backend=_Backend(self), max_connections=2, keepalive_expiry=10.0)
-
-    def begin(self) -> None:
-        self.until_s = time.monotonic() + self._within_s
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(

@@ -8,7 +8,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from edge.camera_node.picture import Picture
 from edge.errors import DeviceLost
@@ -16,6 +16,16 @@ from edge.errors import DeviceLost
 TRIES_AN_HOUR: Final = 4  # with a password that was refused: makers lock an account for 30 minutes after 5 to 7
 _HOUR_S: Final = 3600.0
 SLOW_SHARE: Final = 0.5  # of the frame rate expected; a camera at night halves its shutter, not its rate
+
+
+class Stop(Protocol):
+    """What a camera's worker asks at every turn: service.Stop, or a threading.Event."""
+
+    def is_set(self) -> bool:
+        """True when it should end."""
+
+    def wait(self, timeout_s: float, /) -> bool:
+        """Sleep up to `timeout_s` or until asked to stop; True when it should end."""
 
 
 class Failure(enum.StrEnum):

@@ -114,7 +114,7 @@ def unit(
     receiver = Receiver(
         str(config.receiver.tty),
         speed=config.receiver.speed,
-        remembered=_line(memory.recall("line", None)),
+        remembered=remembered_line(memory.recall("line", None)),
         boottime_ms=clock.boottime_ms,
     )
 
@@ -209,7 +209,7 @@ def _spent(uplink: Uplink) -> Spent:
     return on_the_air(account.up_bytes + account.down_bytes, account.attributed)
 
 
-def _line(remembered: object) -> Line | None:
+def remembered_line(remembered: object) -> Line | None:
     """The receiver's line as documents keep it; None when there is none that makes sense."""
     match remembered:
         # What no scan would have found is worn bits; a port that cannot be set so would end every start.

@@ -13,11 +13,13 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from edge.sim.onvif_device import OnvifDevice
 from edge.sim.street import rain, street
 
 SYSTEM_PYTHON: Final = "/usr/bin/python3"  # gi is a package of the distribution
@@ -103,7 +105,7 @@ class CameraHost:
         height_px: int = 360,
         frames_per_s: int = 10,
         keyframe_every_s: float = 1.0,
-        bitrate_kbps: int = 1500,
+        bitrate_kbps: int | None = None,
         seed: int = 1,
         clip: Path | None = None,
         clock: bool = False,
@@ -112,7 +114,11 @@ class CameraHost:
         user: str = USER,
         password: str = PASSWORD,
     ) -> SimCamera:
-        """Set up a camera that looks at a street drawn from `seed`, or plays `clip` (H.264 in MP4); `plain`: bars."""
+        """Set up a camera that looks at a street drawn from `seed`, or plays `clip` (H.264 in MP4); `plain`: bars.
+
+        `bitrate_kbps` None: constant quality, so that a frozen picture is the same to the bit; with a bit rate, as real
+        cameras have one, the encoder's own changes stay.
+        """
         scenery: dict[str, str] = {"clip": str(clip)} if clip else {}
         if not plain:
             scenery |= self._drawn(width_px, height_px, seed)
@@ -134,7 +140,8 @@ class CameraHost:
         order: dict[str, Any] = {"scene": "record"}
         if tls:
             order |= {"certificate": str(tls.certificate), "key": str(tls.key)}
-        return SimRecorder(self, name, self._added(name, "/live", order, port, USER, PASSWORD), tls is not None)
+        port = self._added(name, "/live", order, port, USER, PASSWORD)
+        return SimRecorder(self, name, f"rtsp{'s' if tls else ''}://{self.address}:{port}/live")
 
     def order(self, verb: str, name: str, **words: Any) -> dict[str, Any]:
         """Give one order and wait for its answer; raises NoCameras when the process has died, else ValueError."""
@@ -193,6 +200,25 @@ class SimCamera:
         """Without user and password."""
         return f"rtsp://{self._host.address}:{self.port}/stream1"
 
+    def onvif(self, *, serial_number: str = "SIM0001", boot_s: float = 2.0, events: bool = True) -> OnvifDevice:
+        """Its ONVIF side, to be entered; a reboot takes the stream away for `boot_s` and cures freeze and stall."""
+
+        def rebooted() -> None:
+            self.vanish()
+            time.sleep(boot_s)
+            self.recover()
+            self.come_back()
+
+        return OnvifDevice(
+            self.url,
+            self.user,
+            self.password,
+            address=self._host.address,
+            serial_number=serial_number,
+            events=events,
+            rebooted=rebooted,
+        )
+
     def freeze(self) -> None:
         """The same frame again and again; a burnt-in clock goes on."""
         self._host.order("freeze", self.name)
@@ -242,6 +268,10 @@ class SimCamera:
         """At the same port."""
         self._host.order("come_back", self.name)
 
+    def close(self) -> None:
+        """It is no more, and costs nothing more."""
+        self._host.order("close", self.name)
+
     def kick(self) -> None:
         """End every session."""
         self._host.order("kick", self.name)
@@ -257,9 +287,9 @@ class SimCamera:
 class SimRecorder:
     """Where a live view is pushed to."""
 
-    def __init__(self, host: CameraHost, name: str, port: int, tls: bool) -> None:
+    def __init__(self, host: CameraHost, name: str, url: str) -> None:
         self.name: Final = name
-        self.url: Final = f"rtsp{'s' if tls else ''}://{host.address}:{port}/live"
+        self.url: Final = url
         self._host = host
 
     def state(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import socket
 import struct
@@ -9,7 +10,8 @@ import threading
 from types import TracebackType
 from typing import Final, Literal, Self
 
-Lie = Literal["silent", "endless_headers", "dripped_headers", "endless_body", "garbage", "no_video", "not_rtsp"]
+Lie = Literal["silent", "endless_headers", "dripped_headers", "endless_body", "garbage", "huge", "no_video", "not_rtsp"]
+HUGE: Final = (6720, 4480)  # 30 megapixels
 _SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=liar\r\nt=0 0\r\nm={media} 0 RTP/AVP 96\r\n"
     "a=rtpmap:96 {codec}\r\na=control:track1\r\n"
@@ -94,6 +96,8 @@ class RtspLiar:
         elif verb == "DESCRIBE":
             video = self._lie != "no_video"
             sdp = _SDP.format(media="video" if video else "audio", codec="H264/90000" if video else "PCMU/8000")
+            if self._lie == "huge":
+                sdp += f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={_parameter_sets(*HUGE)}\r\n"
             length = 2_000_000_000 if self._lie == "endless_body" else len(sdp)
             client.sendall(f"{head}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}".encode())
             if self._lie == "endless_body":
@@ -124,3 +128,23 @@ class RtspLiar:
                 payload = bytes([kind]) + dice.randbytes(dice.randrange(20, 1200))
                 rtp = struct.pack(">BBHII", 0x80, 0x80 | 96, sequence, sequence * 900, 7) + payload
                 client.sendall(b"$\0" + struct.pack(">H", len(rtp)) + rtp)
+
+
+def _parameter_sets(width_px: int, height_px: int) -> str:
+    """SPS and PPS of a baseline stream of that size, as SDP has them (H.264 §7.3.2.1, RFC 6184 §8.1)."""
+    size = _ue(width_px // 16 - 1) + _ue(height_px // 16 - 1)
+    sps = f"{66:08b}{0:08b}{62:08b}" + _ue(0) + _ue(0) + _ue(2) + _ue(1) + "0" + size + "1100"
+    pps = _ue(0) + _ue(0) + "00" + _ue(0) + _ue(0) + _ue(0) + "000" + _ue(0) + _ue(0) + _ue(0) + "000"
+    units = (bytes([kind]) + _bytes(bits + "1") for kind, bits in ((0x67, sps), (0x68, pps)))
+    return ",".join(base64.b64encode(unit).decode() for unit in units)
+
+
+def _ue(value: int) -> str:
+    """Exp-Golomb (H.264 §9.1)."""
+    bits = f"{value + 1:b}"
+    return "0" * (len(bits) - 1) + bits
+
+
+def _bytes(bits: str) -> bytes:
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")

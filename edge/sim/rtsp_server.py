@@ -47,6 +47,7 @@ class Scene:
         self._caps = f"video/x-raw,width={self.width},height={self.height},framerate={self.fps}/1"
         self._vehicles: list[list[float]] = []  # x, pixels a second
         self._shift = (0, 0)
+        self._clip: Any = None
         self._begun_s = GLib.get_monotonic_time() / 1e6
         self.pipeline = Gst.parse_launch(self._plain() if order["scene"] == "plain" else self._composed(order))
         mixer = self.pipeline.get_by_name("all")
@@ -55,8 +56,15 @@ class Scene:
             self.lay(name, 0.0)
         self.pipeline.get_by_name("out").connect("new-sample", framed)
         self.pipeline.set_state(Gst.State.PLAYING)
+        self._open = True
         if mixer:
             GLib.timeout_add(max(20, 1000 // self.fps), self._moved)
+
+    def close(self) -> None:
+        self._open = False
+        self.pipeline.set_state(Gst.State.NULL)
+        if self._clip:
+            self._clip.set_state(Gst.State.NULL)
 
     def light(self, brightness: float = 0.0, contrast: float = 1.0, saturation: float = 1.0) -> None:
         balance = self.pipeline.get_by_name("light")
@@ -146,7 +154,7 @@ class Scene:
             pad.set_property("ypos", int(self.height * (0.55 + 0.08 * number)) - y)
             pad.set_property("zorder", number + 2)
         self._pads[PAD["rain"]].set_property("ypos", int(elapsed_s * 900) % self.height - self.height)
-        return True
+        return self._open
 
 
 class Server:
@@ -214,11 +222,12 @@ class Camera(Server):
         scene = self.scene
         caps = f"video/x-raw,format=I420,width={scene.width},height={scene.height},framerate={scene.fps}/1"
         clock = "clockoverlay halignment=left valignment=top ! videoconvert ! " if order["clock"] else ""
+        rate = f"bitrate={order['bitrate_kbps']}" if order.get("bitrate_kbps") else "pass=quant quantizer=24"
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(
             "( appsrc name=frames is-live=true do-timestamp=true format=time max-buffers=4 leaky-type=downstream"
             f" caps={caps} ! {clock}x264enc tune=zerolatency speed-preset=ultrafast threads=1"
-            f" bitrate={order['bitrate_kbps']} key-int-max={max(1, round(scene.fps * order['keyframe_every_s']))} !"
+            f" {rate} key-int-max={max(1, round(scene.fps * order['keyframe_every_s']))} !"
             " video/x-h264,profile=constrained-baseline ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
         )
         factory.set_shared(True)
@@ -227,6 +236,11 @@ class Camera(Server):
 
     def state(self, _order: Order) -> dict[str, int]:
         return {"port": self.server.get_bound_port(), "seen": self._seen, "sent": self._sent}
+
+    def close(self, order: Order) -> None:
+        """It is no more."""
+        self.vanish(order)
+        self.scene.close()
 
     def freeze(self, _order: Order) -> None:
         self._frozen = True

@@ -35,7 +35,7 @@ def hold(data: bytes) -> None:
     memory = Memory(path)
     clock = wiring_clock(memory)
     assert BUILT_UTC_MS <= clock.floor_utc_ms <= BUILT_UTC_MS + YEARS_20_MS
-    _check_line(wiring._line(memory.recall("line", None)))
+    _check_line(wiring.remembered_line(memory.recall("line", None)))
     assert starting.begun(clock.boot_id, memory)["reason"] in ("power_on", "restart", "killed")
     assert Meter.restored(memory.recall("meter", None)).engine_until(0.0) >= 0
     if (call := Sos(memory.recall("sos", None)).call) is not None:

@@ -6,15 +6,17 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from edge.camera_node.eye import Eye, Sight, Taken
+from edge.camera_node.onvif import OnvifCamera
 from edge.camera_node.probing import Credentials, Failure, Outcome, Tries
 from edge.sim.cameras import CameraHost, SimCamera, missing
 
+NewCamera = Callable[..., SimCamera]
 SOON_S = 40.0
 
 
@@ -66,8 +68,8 @@ def sight(camera: SimCamera, **more: object) -> Sight:
     return Sight(camera.name, camera.url, **settings)  # type: ignore[arg-type]
 
 
-def test_it_says_what_happens_to_its_camera(host: CameraHost, watch: Watch, credentials: Credentials) -> None:
-    camera = host.camera("lives", keyframe_every_s=0.3)
+def test_it_says_what_happens_to_its_camera(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
+    camera = new_camera("lives", keyframe_every_s=0.3)
     eye = watch.open(sight(camera, serial_number="A1"), credentials, serial=lambda: "B2")
     well = watch.until(None, "lives")
     assert well.picture is not None
@@ -83,8 +85,8 @@ def test_it_says_what_happens_to_its_camera(host: CameraHost, watch: Watch, cred
     assert eye.failed[Failure.NO_FRAMES] >= 1
 
 
-def test_slow_frames_come_with_their_picture(host: CameraHost, watch: Watch, credentials: Credentials) -> None:
-    camera = host.camera("slow", keyframe_every_s=0.4)
+def test_slow_frames_come_with_their_picture(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
+    camera = new_camera("slow", keyframe_every_s=0.4)
     camera.drop_to(2)
     watch.open(sight(camera, every_s=2.0, expected_frames_per_s=10.0), credentials)
     late = watch.until(Failure.SLOW_FRAMES, "slow")
@@ -92,9 +94,9 @@ def test_slow_frames_come_with_their_picture(host: CameraHost, watch: Watch, cre
 
 
 def test_a_hanging_camera_delays_no_other(
-    host: CameraHost, watch: Watch, credentials: Credentials, tmp_path: Path
+    new_camera: NewCamera, watch: Watch, credentials: Credentials, tmp_path: Path
 ) -> None:
-    healthy = host.camera("healthy", keyframe_every_s=0.3)
+    healthy = new_camera("healthy", keyframe_every_s=0.3)
     with CameraHost(tmp_path / "other") as other:
         hanging = other.camera("hanging", keyframe_every_s=0.3)
         watch.open(sight(hanging), credentials)
@@ -112,8 +114,8 @@ def test_a_hanging_camera_delays_no_other(
         other.wake()
 
 
-def test_a_wrong_password_is_not_hammered(host: CameraHost, watch: Watch, credentials: Credentials) -> None:
-    camera = host.camera("guarded")
+def test_a_wrong_password_is_not_hammered(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
+    camera = new_camera("guarded")
     tries = Tries()
     watch.open(sight(camera), Credentials("viewer", "wrong"), tries=tries)
     first = watch.until(Failure.AUTHENTICATION, "guarded")
@@ -129,8 +131,8 @@ def test_a_power_that_is_off_is_said_first(watch: Watch, credentials: Credential
     assert watch.until(Failure.POWER, "dark").picture is None
 
 
-def test_a_snapshot_comes_when_it_is_asked_for(host: CameraHost, watch: Watch, credentials: Credentials) -> None:
-    camera = host.camera("snapped", keyframe_every_s=0.3)
+def test_a_snapshot_comes_when_it_is_asked_for(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
+    camera = new_camera("snapped", keyframe_every_s=0.3)
     eye = watch.open(sight(camera, every_s=10.0), credentials)
     watch.until(None, "snapped")
     eye.snapshot(width_px=320, quality=40)
@@ -139,8 +141,8 @@ def test_a_snapshot_comes_when_it_is_asked_for(host: CameraHost, watch: Watch, c
     assert taken.jpeg.startswith(b"\xff\xd8") and taken.width_px == 320
 
 
-def test_a_restart_opens_the_stream_anew(host: CameraHost, watch: Watch, credentials: Credentials) -> None:
-    camera = host.camera("restarted", keyframe_every_s=0.3)
+def test_a_restart_opens_the_stream_anew(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
+    camera = new_camera("restarted", keyframe_every_s=0.3)
     eye = watch.open(sight(camera), credentials)
     watch.until(None, "restarted")
     eye.restart()
@@ -148,6 +150,38 @@ def test_a_restart_opens_the_stream_anew(host: CameraHost, watch: Watch, credent
     while eye.opened < 2 and time.monotonic() < until_s:
         time.sleep(0.05)
     assert eye.opened == 2
+
+
+def test_a_reboot_by_onvif_cures_a_stall(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
+    camera = new_camera("rebooted", keyframe_every_s=0.3)
+    watch.open(sight(camera), credentials)
+    watch.until(None, "rebooted")
+    camera.stall()
+    watch.until(Failure.NO_FRAMES, "rebooted")
+    with camera.onvif(boot_s=0.5) as device:
+        asked = OnvifCamera(device.address, device.port, credentials)
+        asked.reboot()
+        asked.close()
+        watch.until(None, "rebooted")
+
+
+@pytest.mark.parametrize("url", ["rtsp:///x", "rtsp://viewer:hunter2@192.0.2.1/x"])
+def test_a_url_with_a_password_or_without_a_host_is_refused(url: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        Sight("gate", url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_pictures_that_nobody_takes_do_not_pile_up(
+    new_camera: NewCamera, watch: Watch, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.camera_node.eye.MOST_WAITING", 2)
+    eye = watch.open(sight(new_camera("ignored", keyframe_every_s=0.2), every_s=0.1), credentials)
+    until_s = time.monotonic() + SOON_S
+    while eye.dropped < 3 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert eye.dropped >= 3
+    assert watch.seen.qsize() <= 2
 
 
 def test_this_machine_says_what_its_cameras_lack() -> None:

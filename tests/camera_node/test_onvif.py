@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onveef.wsdiscovery import DiscoveredDevice
 
 from edge.camera_node.discovery import _found, discover
 from edge.camera_node.ear import Ear, Heard
-from edge.camera_node.onvif import Alarm, OnvifCamera, OnvifFailed
+from edge.camera_node.onvif import ALARMS, Alarm, OnvifCamera, OnvifFailed, alarms
 from edge.camera_node.probing import Credentials, Failure, Tries
 from edge.sim.onvif_device import OnvifDevice
 from stage.namespace import CENTRE_ADDRESS, NamespaceRefused, link
@@ -99,6 +101,36 @@ def test_nobody_there_is_the_port() -> None:
     with pytest.raises(OnvifFailed) as failed:
         asked.identity()
     assert failed.value.failure is Failure.PORT
+
+
+values = st.none() | st.text(max_size=8) | st.booleans() | st.dictionaries(st.text(max_size=4), st.text(max_size=6))
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional={"topic": values, "data": values})))
+def test_whatever_a_camera_sends_only_known_alarms_come_out(messages: list[dict[str, object]]) -> None:
+    assert {alarm.kind for alarm in alarms(messages)} <= set(ALARMS.values())
+
+
+@pytest.mark.parametrize(
+    ("topic", "data", "told"),
+    [
+        ("tns1:VideoSource/ImageTooDark/ImagingService", {"State": "true"}, [Alarm("too_dark", True)]),
+        ("tns1:VideoSource/GlobalSceneChange/AnalyticsService", {"State": "0"}, [Alarm("scene_change", False)]),
+        ("tns1:RuleEngine/tnsmaker:TamperDetector/Tamper", {"IsTamper": "1"}, [Alarm("tamper", True)]),
+        ("tns1:RuleEngine/CellMotionDetector/Motion", {"IsMotion": "true"}, []),
+        ("tns1:VideoSource/ImageTooDark/ImagingService", {"State": "perhaps"}, []),
+    ],
+)
+def test_topics_of_other_makers_are_understood(topic: str, data: dict[str, str], told: list[Alarm]) -> None:
+    assert list(alarms([{"topic": topic, "data": data}])) == told
+
+
+def test_an_ear_ends_in_time_beside_a_camera_that_drips(device: OnvifDevice) -> None:
+    listening = Listening(device, GOOD)
+    listening.heard.get(timeout=SOON_S)
+    device.drip()
+    time.sleep(0.5)
+    assert listening.end() < 5.0 + 3.0
 
 
 class Listening:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -17,8 +18,10 @@ from cryptography.x509.oid import NameOID
 
 from edge.camera_node.probing import Credentials, StreamFailed
 from edge.camera_node.push import Pushed, PushFailed, push
-from edge.sim.cameras import CameraHost, Certificate, SimCamera, SimRecorder
+from edge.sim.cameras import PASSWORD, CameraHost, Certificate, SimCamera, SimRecorder
+from edge.sim.rtsp_liar import RtspLiar
 
+NewCamera = Callable[..., SimCamera]
 SOON_S = 30.0
 
 
@@ -124,11 +127,36 @@ def test_a_far_end_that_goes_away_is_not_the_cameras_fault(
 
 
 def test_a_camera_that_goes_away_is_its_own_fault(
-    host: CameraHost, plain: SimRecorder, credentials: Credentials
+    new_camera: NewCamera, plain: SimRecorder, credentials: Credentials
 ) -> None:
-    short = host.camera("short-lived", keyframe_every_s=0.5)
+    short = new_camera("short-lived", keyframe_every_s=0.5)
     pushing = Pushing(short, plain, credentials, None)
     until(lambda: pushing.pushed.frames >= 5)
     short.vanish()
     pushing.thread.join(timeout=SOON_S)
     assert pushing.raised is not None and not isinstance(pushing.raised, PushFailed)
+
+
+def test_a_far_end_that_hangs_holds_nobody(host: CameraHost, camera: SimCamera, credentials: Credentials) -> None:
+    with RtspLiar("silent") as far:
+        pushing = Pushing(camera, SimRecorder(host, "silent", far.url), credentials, None)
+        turns = 0
+        until_s = time.monotonic() + 3.0
+        while time.monotonic() < until_s:
+            time.sleep(0.01)
+            turns += 1
+        assert turns > 30  # PyAV holds Python's lock while it waits: not in this process
+        pushing.stop.set()
+        begun_s = time.monotonic()
+        pushing.thread.join()
+        assert time.monotonic() - begun_s < 5.0
+
+
+def test_no_password_is_in_the_process_list(camera: SimCamera, plain: SimRecorder, credentials: Credentials) -> None:
+    pushing = Pushing(camera, plain, credentials, None)
+    until(lambda: pushing.pushed.frames >= 1)
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    pushing.stop.set()
+    pushing.thread.join()
+    assert any(b"edge.camera_node.push" in command for command in commands)
+    assert not any(quote(PASSWORD, safe="").encode() in command or PASSWORD.encode() in command for command in commands)
