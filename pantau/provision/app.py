@@ -2,7 +2,7 @@
 
 import typer
 
-from pantau.provision import authority, box, card, check, label, registry, retiring, sheets
+from pantau.provision import authority, box, card, check, label, registry, renewing, retiring, sheets
 from pantau.provision.spoken import Verb, Verbs
 
 OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
@@ -42,6 +42,7 @@ for panel, verbs in (
         (
             authority.authority,
             authority.certificate,
+            renewing.certificates,
             authority.code,
             retiring.crl,
             authority.serve,
