@@ -141,7 +141,7 @@ def issue_into(out: Path, who: Identity, directory: Path, path: Path) -> None:
     issuer, key = open_authority(directory), new_key()
     with office(path) as registry:
         if any(one.revoked_utc_ms is not None for one in registry.enrolments(who.name)):
-            raise RegistryError(f"{who.name} is retired; who comes back gets a new name")
+            raise RegistryError(_("{name} is retired; who comes back gets a new name").format(name=who.name))
         issued = _issue(issuer, registry, who, key)
     out.mkdir(parents=True, exist_ok=True)
     write(out / f"{who.name}.key", key_pem(key), mode=SECRET)

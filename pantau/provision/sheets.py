@@ -144,7 +144,7 @@ def _take(registry: Registry, unit: str, detail: dict[str, str], refused: list[s
     try:
         proven = prove(from_detail(detail))
         if proven.sheet.unit != unit:
-            raise SheetError(f"the sheet of {proven.sheet.unit} was sent by {unit}")
+            raise SheetError(_("the sheet of {unit} was sent by {sender}").format(unit=proven.sheet.unit, sender=unit))
         return registry.put_sheet(filing.to_keep(proven))
     except (SheetError, RegistryError) as error:
         refused.append(f"{where}, {unit}: {error}")
@@ -169,13 +169,15 @@ def _read(file: Path) -> Proven:
 def _demand_ours(registry: Registry, proven: Proven) -> None:
     held = registry.enrolments(proven.sheet.unit)
     if (proven.serial, proven.key) not in {(one.serial, one.key) for one in held}:
-        raise RegistryError(f"{proven.sheet.unit}: the certificate that signed it is not in the registry")
+        raise RegistryError(
+            _("{unit}: the certificate that signed it is not in the registry").format(unit=proven.sheet.unit)
+        )
 
 
 def _found(registry: Registry, what: str) -> KeptSheet:
     kept = registry.sheet(what) or next(reversed(registry.sheets(what)), None)
     if kept is None:
-        raise RegistryError(f"no sheet of {what} in the registry")
+        raise RegistryError(_("no sheet of {what} in the registry").format(what=what))
     return kept
 
 
