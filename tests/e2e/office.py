@@ -79,7 +79,7 @@ class Office:
         try:
             while chunk := _read(screen, deadline):
                 said += chunk
-                if typed and said.endswith(b": "):  # before it asks, the terminal would show it too early
+                if typed and said.endswith((b": ", b"] ")):  # before it asks, the terminal would show it too early
                     os.write(screen, typed.encode())
                     typed = ""
         finally:

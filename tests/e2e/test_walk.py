@@ -54,6 +54,7 @@ PLACES: Final = {
         "Di kantor: lembar pemeriksaan, tukar boks, boks yang dicuri",
     ),
 }
+YES: Final = {"en": "y\n", "id": "ya\n"}
 CODE: Final = re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b")
 SYSTEM: Final = re.compile(r"(✓ (?:sistem|system): ).*")  # whatever this machine is
 
@@ -153,7 +154,7 @@ def test_the_page_is_what_a_technician_sees(office: Office, tmp_path: Path, lang
     page.step("pantau-provision sheet list --newest")
     swap = "pantau-provision swap box-1 box-2"
     pictures["swap"] = [*page.lines(swap, page.step(swap)), "$"]
-    page.step("pantau-provision retire box-1", "--centre", str(home / "centre.toml"), typed="y\n")
+    page.step("pantau-provision retire box-1", "--centre", str(home / "centre.toml"), typed=YES[language])
     page.step("pantau-provision enrol --again", *enrolment, typed="ABCD-EFGH-JKLM\n", code=1)
 
     suffix = {"en": "", "id": ".id"}[language]
