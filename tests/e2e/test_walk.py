@@ -137,7 +137,7 @@ def test_the_page_is_what_a_technician_sees(office: Office, tmp_path: Path, lang
     box = office.mounted("box-1")
     box.begin()
     try:
-        eventually(lambda: has_records(office), 30, box.child.tail)
+        eventually(lambda: has_records(office), 90, box.child.tail)
         with bus_with(WEAK, tmp_path) as bus:
             weak = page.lines(check, page.step(check, *files, code=1, DBUS_SYSTEM_BUS_ADDRESS=bus))
         with bus_with(GOOD, tmp_path) as bus:
