@@ -1,4 +1,4 @@
-"""docs/inputs.md: its file loads, and it names every kind of wire, every lamp and every way a process may have ended."""
+"""docs/inputs.md: its file loads, and it names every kind of wire, every lamp and every way a process may end."""
 
 import ast
 import re
