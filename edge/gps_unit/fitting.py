@@ -43,8 +43,10 @@ def vehicle(
     memory: Memory,
     recorder: Recorder,
     receiver: Receiver,
+    *,
+    on_input: Callable[[str, bool], None] = lambda _name, _on: None,
 ) -> tuple[Vehicle, Cab]:
-    """The main loop's part and the thread's."""
+    """The main loop's part and the thread's; `on_input` is told how each input stands."""
     pins = plan(config)
     wires = [Wire(each.name, each.kind, each.debounce_ms / 1000) for each in config.inputs]
     cab = Cab(Inputs(wires), lambda heard: Board(pins, heard))
@@ -70,6 +72,7 @@ def vehicle(
         monotonic_s=clock.monotonic_s,
         signs=_signs(clock, outbox, uplink, recorder, receiver),
         hurry=uplink.hurry,
+        on_input=on_input,
         power_off=lambda: power_off(config.power.command),
     )
     return Vehicle(around, cab, power, fuel=fuel, full_scale_v=config.supply.full_scale_v), cab
