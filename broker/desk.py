@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from broker.bridge_state import BridgeState, Verdict, judge, parse_state
+from broker.calls import Calls
 from broker.committer import Alarm, Result, Send, reason
 from broker.downlink import Downlink
 from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 TURN_S: Final = 0.1
 DESIRED_A_TURN: Final = 50  # 500 retained documents a second after a connect: a city in 40 s, behind the receipts
 COMMANDS_EVERY_S: Final = 30.0
-LONGEST_CALL: Final = 64  # boxes draw ids of 12 digits
 PRESENCE_EVERY_S: Final = 2.0
 
 # Where a test may kill the process: the names that `at` is called with. `answered`: the result is in the store, and the
@@ -82,6 +82,7 @@ class Desk:
         wary: Callable[[], None] = lambda: None,
         presence_path: Path,
         downlink: Downlink,
+        calls: Calls,
         counters: Callable[[], Mapping[str, int]],
         at: Callable[[str], None] = lambda _point: None,
     ) -> None:
@@ -93,6 +94,7 @@ class Desk:
         self._wary = wary  # told when an elder bridge of another store may be alive, and cut off by this one
         self._presence_path = presence_path
         self._downlink = downlink
+        self._calls = calls
         self._counters_of_all = counters
         self._at = at
         self.counters: Counter[str] = Counter()
@@ -189,16 +191,17 @@ class Desk:
         if not isinstance(body, records_pb2.Event):
             return
         call, by = body.detail.get(CALL, ""), body.detail.get(BY, "")
-        if body.name == SOS and 0 < len(call) <= LONGEST_CALL:
+        if body.name == SOS:
             times = body.detail.get(TIMES, "")
             place = (body.lat_e7, body.lon_e7) if body.HasField("lat_e7") and body.HasField("lon_e7") else None
             said = int(times) if times.isascii() and times.isdecimal() and len(times) < 10 else 1
-            self._with_downlink(lambda downlink: downlink.called(alarm.unit, call, said, place, _utc_ms()))
+            self._with_downlink(lambda _: self._calls.called(alarm.unit, call, said, place, _utc_ms()))
         elif body.name == SOS_ACKNOWLEDGED:
-            self._with_downlink(lambda downlink: downlink.ended(alarm.unit, call, by))
+            self._with_downlink(lambda _: self._calls.ended(alarm.unit, call, by))
 
     def _finish(self, downlink: Downlink, unit: str, command_id: str) -> None:
         downlink.finished(unit, command_id)
+        self._calls.answered(unit, command_id)
         self._at("command:finished")
 
     def _talk_down(self, now_s: float) -> None:

@@ -15,7 +15,8 @@ from typer import Argument, BadParameter, Exit, Option
 from pantau.store import AsJson
 
 if TYPE_CHECKING:
-    from broker.downlink import Call, Downlink
+    from broker.calls import Call, Calls
+    from broker.downlink import Downlink
 
 EXPIRES_MS: Final = 7 * 86_400_000  # a box may be without a link for days, and its driver is to hear it all the same
 LONGEST_BY: Final = 60  # what a box takes
@@ -42,27 +43,29 @@ def sos(
 
     A box repeats its call until it knows that a person has it. Exit 1 when there is no such call.
     """
+    from broker.calls import Calls
     from broker.config import load_centre
     from broker.downlink import Downlink
 
-    with Downlink(load_centre(str(config)).downlink_path) as downlink:
+    path = load_centre(str(config)).downlink_path
+    with Downlink(path) as downlink, Calls(path) as calls:
         if action is Action.LIST:
-            _show(downlink.calls(ended=everything), as_json)
+            _show(calls.listed(ended=everything), as_json)
         else:
-            _acknowledge(downlink, unit, by)
+            _acknowledge(calls, downlink, unit, by)
 
 
-def _acknowledge(downlink: "Downlink", unit: str | None, by: str | None) -> None:
+def _acknowledge(calls: "Calls", downlink: "Downlink", unit: str | None, by: str | None) -> None:
     if unit is None or by is None:
         raise BadParameter("wanted UNIT --by NAME")
     if not 0 < len(by.strip()) <= LONGEST_BY or not by.isprintable():
         raise BadParameter(f"--by: wanted the name of a person, at most {LONGEST_BY} letters")
-    mine = [call for call in downlink.calls() if call.unit == unit]
+    mine = [call for call in calls.listed() if call.unit == unit]
     if not mine:
         print(f"no call of {unit} goes on", file=sys.stderr)
         raise Exit(1)
     for call in mine:
-        downlink.acknowledge(call, by.strip(), expires_utc_ms=_now_ms() + EXPIRES_MS)
+        calls.acknowledge(downlink, call, by.strip(), expires_utc_ms=_now_ms() + EXPIRES_MS)
         print(f"{unit} is told that {by.strip()} has its call {call.call}; until it knows, `pantau sos list` shows it")
 
 

@@ -72,6 +72,7 @@ class Cab:
         self._heard: SimpleQueue[Level] = SimpleQueue()
         self._asked: SimpleQueue[Pattern] = SimpleQueue()
         self._sound: tuple[Pattern, float] | None = None
+        self._pressed: set[str] = set()
         self._look_s = self._sample_s = self._levels_s = float("-inf")
         self._refused: str | None = None
 
@@ -133,13 +134,19 @@ class Cab:
             for level in pins.levels():
                 self._inputs.heard(level.wire, level.on, now_s)
         for change in self._inputs.settled(now_s):
-            self.told.put(change)
-            if change.said == PANIC and change.on:
-                self._sound = (TAKEN, now_s)
+            self._tell(change, now_s)
         if now_s >= self._levels_s and self._inputs.known:
             self._levels_s = now_s + LEVELS_S
             for change in self._inputs.levels():
-                self.told.put(change)
+                self._tell(change, now_s)
+
+    def _tell(self, change: Change, now_s: float) -> None:
+        self.told.put(change)
+        if change.said != PANIC:
+            return
+        if change.on and change.wire not in self._pressed:  # also when it was pressed before the box could look
+            self._sound = (TAKEN, now_s)
+        (self._pressed.add if change.on else self._pressed.discard)(change.wire)
 
     def _beep(self, pins: Pins, now_s: float) -> None:
         if self._asked.qsize():

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Final
 
 from edge.clock import Clock
 from edge.config import UnitConfig
@@ -20,8 +19,6 @@ from edge.gps_unit.vehicle import FUEL, SUPPLY, Around, Vehicle
 from edge.memory import Memory
 from edge.outbox import Outbox
 from edge.uplink import Uplink
-
-COUNT_EVERY_S: Final = 5.0  # rows of the outbox, for a lamp
 
 
 def plan(config: UnitConfig) -> Plan:
@@ -43,8 +40,10 @@ def vehicle(
     memory: Memory,
     recorder: Recorder,
     receiver: Receiver,
+    *,
+    on_input: Callable[[str, bool], None] = lambda _name, _on: None,
 ) -> tuple[Vehicle, Cab]:
-    """The main loop's part and the thread's."""
+    """The main loop's part and the thread's; `on_input` is told how each input stands."""
     pins = plan(config)
     wires = [Wire(each.name, each.kind, each.debounce_ms / 1000) for each in config.inputs]
     cab = Cab(Inputs(wires), lambda heard: Board(pins, heard))
@@ -68,8 +67,16 @@ def vehicle(
         recorder=recorder,
         notes=memory,
         monotonic_s=clock.monotonic_s,
-        signs=_signs(clock, outbox, uplink, recorder, receiver),
+        signs=lambda: Signs(
+            receiver=receiver.line is not None,
+            fixed=not recorder.stale,
+            connected=uplink.connected,
+            linked=uplink.online,
+            rows=outbox.rows,
+            stored=outbox.outbox_id is not None,
+        ),
         hurry=uplink.hurry,
+        on_input=on_input,
         power_off=lambda: power_off(config.power.command),
     )
     return Vehicle(around, cab, power, fuel=fuel, full_scale_v=config.supply.full_scale_v), cab
@@ -78,24 +85,3 @@ def vehicle(
 def _litres(kept: object) -> float | None:
     """A level as it was kept; None when there is none, or it makes no sense (a card's worn bits)."""
     return float(kept) if isinstance(kept, int | float) and math.isfinite(kept) else None
-
-
-def _signs(clock: Clock, outbox: Outbox, uplink: Uplink, recorder: Recorder, receiver: Receiver) -> Callable[[], Signs]:
-    rows, count_s = 0, float("-inf")
-
-    def signs() -> Signs:
-        nonlocal rows, count_s
-        if clock.monotonic_s() >= count_s:
-            count_s = clock.monotonic_s() + COUNT_EVERY_S
-            account = outbox.account()
-            rows = rows if account is None else account.rows
-        return Signs(
-            receiver=receiver.line is not None,
-            fixed=not recorder.stale,
-            connected=uplink.connected,
-            linked=uplink.online,
-            rows=rows,
-            stored=outbox.outbox_id is not None,
-        )
-
-    return signs

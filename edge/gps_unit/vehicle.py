@@ -61,6 +61,7 @@ class Around:
     signs: Callable[[], Signs]
     hurry: Callable[[bool], None]  # somebody calls for help: do not wait long between two attempts to connect
     power_off: Callable[[], str | None]
+    on_input: Callable[[str, bool], None] = lambda _name, _on: None  # told how each input stands, under its said name
     sync: Callable[[], None] = os.sync
     new_id: Callable[[], str] = lambda: os.urandom(6).hex()
 
@@ -168,6 +169,7 @@ class Vehicle:
             tampered = change.said == TAMPER and change.on and change.edge
             say = self._around.recorder.alarm if tampered else self._around.recorder.happened
             say(input_event(change.said, change.on), **detail)
+            self._around.on_input(change.said, change.on)
         # A button that latches may have been pressed before the box could look.
         if change.said == PANIC and change.on and (change.edge or change.wire not in self._heard):
             self._call(now_s)

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from random import Random
 
 from broker.bridge_state import BridgeState
+from broker.calls import Calls
 from broker.committer import Result
 from broker.desk import Desk, DownConnected, Note, Notice, ReaderConnected
 from broker.downlink import Downlink
@@ -34,11 +35,11 @@ def hold(data: bytes) -> None:
         said.append((topic, payload))
         return True
 
-    with Downlink(folder / "downlink.db") as downlink:
+    with Downlink(folder / "downlink.db") as downlink, Calls(folder / "downlink.db") as calls:
         command = downlink.order("amb-1", "ping", {}, expires_utc_ms=1 << 62)
         desk = Desk(
             MINE, "bridge-1", SimpleQueue[Note](), send=send, publish_state=lambda: None, presence_path=path,
-            downlink=downlink, counters=dict,
+            downlink=downlink, calls=calls, counters=dict,
         )  # fmt: skip
         for note in (ReaderConnected(), DownConnected(), [Heard("amb-2", 3, 77, 10, True, NOW_UTC_MS)], *_notes(data)):
             desk._take_one(note)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge import starting, wiring
+from edge import starting
 from edge.budget import Budget, Plan, Spent
 from edge.clock import BUILT_UTC_MS, YEARS_20_MS, Clock
 from edge.commands import Commands
+from edge.gps_unit import wiring
 from edge.gps_unit.inputs import Meter
 from edge.gps_unit.receiver import Line, Scan, _settings, lines_to_try
 from edge.gps_unit.sos import Sos

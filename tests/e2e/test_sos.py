@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from outing import eventually
 
-from broker.downlink import Downlink
+from broker.calls import Calls
 from edge.outbox_reader import OutboxReader
 from edge.sim.link import SimulatedLink
 from edge.sim.pins import SimulatedBoard
@@ -78,8 +78,8 @@ def test_a_call_without_a_link_survives_a_kill_arrives_and_its_answer_is_heard(t
 
             link.mend()
             mended_ms = time.time_ns() // 1_000_000
-            with Downlink(city.directory / "centre" / "downlink.db") as downlink:
-                eventually(downlink.calls, 30, lambda: [box.tail(), city.children["bridge"].tail()])
+            with Calls(city.directory / "centre" / "downlink.db") as heard:
+                eventually(heard.listed, 30, lambda: [box.tail(), city.children["bridge"].tail()])
             (call,) = calls(city)
             assert call["unit"] == UNIT and call["by"] is None
             assert call["heard_utc_ms"] - mended_ms < WITHIN_S * 1000
