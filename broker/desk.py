@@ -22,7 +22,6 @@ from broker.stopping import Stop
 from wire import records_pb2
 from wire.decode import decode_body
 from wire.errors import PeerViolation
-from wire.kinds import KIND_RESULT
 from wire.topics import bridge_state, command, desired, parse_unit_topic
 
 log = logging.getLogger(__name__)
@@ -173,13 +172,16 @@ class Desk:
                 return
 
     def _result(self, result: Result) -> None:
-        body = decode_body(KIND_RESULT, result.body)
+        body = decode_body(result.kind, result.body)
         if isinstance(body, records_pb2.Result):
             self._at("command:answered")
-            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body.command_id))
+            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body))
+        elif isinstance(body, records_pb2.Reported):
+            version, said = body.version, body.json
+            self._with_downlink(lambda downlink: downlink.reported(result.unit, version, said, utc_ms=_utc_ms()))
 
-    def _finish(self, downlink: Downlink, unit: str, command_id: str) -> None:
-        downlink.finished(unit, command_id)
+    def _finish(self, downlink: Downlink, unit: str, result: records_pb2.Result) -> None:
+        downlink.finished(unit, result.command_id, ok=result.ok, detail=result.detail, utc_ms=_utc_ms())
         self._at("command:finished")
 
     def _talk_down(self, now_s: float) -> None:
