@@ -32,7 +32,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "report": Verb("send a health record now"),
     "burst": Verb("keep every fix for some minutes (1 to 60)", {"minutes": int}),
     "mission": Verb('be on mission, or not any more: "on" or "off"', {"state": str}),
-    "acknowledge": Verb("a person has seen the alarm with this id: the driver is told", {"alarm": str}),
+    "acknowledge": Verb("a person has seen this call for help: the driver is told", {"call": str, "by": str}),
     "config": Verb("send what runs as configuration"),
     "restart": Verb("end cleanly; systemd starts the process anew"),
 }

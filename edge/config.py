@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Any
 
 from edge.clock import BUILT_UTC_MS
 from settings import load, setting
@@ -138,6 +139,79 @@ class Report:
         default=True, reason="a parked day is 0 m of track",
     )  # fmt: skip
 
+    profiles: bool = setting(
+        "end an interval early when a map would be wrong: see the profile tables; false: the interval alone counts",
+        default=True, reason="a map that goes on by speed and course is within 8 m, at a fifth of the fixes",
+    )  # fmt: skip
+
+
+def _period_s(default: float, reason: str) -> Any:
+    return setting(
+        "longest time between two reports; the report interval where that is shorter; 0: no limit", unit="s",
+        at_least=0, at_most=3600, default=default, reason=reason,
+    )  # fmt: skip
+
+
+def _distance_m() -> Any:
+    return setting(
+        "distance from the last reported position; 0: no limit", unit="m", at_least=0, at_most=100_000, default=0.0,
+        reason="only for a map that holds the last position: 8 m would be every fix of a car",
+    )  # fmt: skip
+
+
+def _angle_deg(default: float, reason: str) -> Any:
+    return setting(
+        "change of course since the last report, over north too, above 2 m/s; 0: no limit", unit="deg", at_least=0,
+        at_most=180, default=default, reason=reason,
+    )  # fmt: skip
+
+
+def _speed_mps() -> Any:
+    return setting(
+        "change of speed since the last report; 0: no limit", unit="m/s", at_least=0, at_most=100, default=0.0,
+        reason="the drift shows the same with fewer reports",
+    )  # fmt: skip
+
+
+def _drift_m(default: float, reason: str) -> Any:
+    return setting(
+        "how far a map may be off that goes on from the last report by its speed and course; 0: no limit", unit="m",
+        at_least=0, at_most=10_000, default=default, reason=reason,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MovingProfile:
+    """When a moving vehicle reports before its interval is over."""
+
+    period_s: float = _period_s(10.0, "as the report interval")
+    distance_m: float = _distance_m()
+    angle_deg: float = _angle_deg(20.0, "a corner is on the map at once")
+    speed_mps: float = _speed_mps()
+    drift_m: float = _drift_m(5.5, "a map within 8 m at a fifth of the fixes")
+
+
+@dataclass(frozen=True, slots=True)
+class MissionProfile:
+    """The same on mission: a beacon or siren is on, or the centre has said so."""
+
+    period_s: float = _period_s(5.0, "whoever waits for it looks often")
+    distance_m: float = _distance_m()
+    angle_deg: float = _angle_deg(15.0, "a corner is on the map at once")
+    speed_mps: float = _speed_mps()
+    drift_m: float = _drift_m(3.0, "about a receiver's own error")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingProfile:
+    """The same for what works in place: parked, with the power take-off running or on mission."""
+
+    period_s: float = _period_s(60.0, "it stands; a minute shows that it is there")
+    distance_m: float = _distance_m()
+    angle_deg: float = _angle_deg(0.0, "it has no course")
+    speed_mps: float = _speed_mps()
+    drift_m: float = _drift_m(0.0, "its position is held still")
+
 
 @dataclass(frozen=True, slots=True)
 class UplinkShare:
@@ -172,6 +246,9 @@ class UnitConfig:
     documents: DocumentsFile
     receiver: ReceiverPort
     report: Report
+    profile_moving: MovingProfile
+    profile_mission: MissionProfile
+    profile_working: WorkingProfile
     uplink: UplinkShare
     run: Run
 

@@ -107,6 +107,10 @@ class Health:
             self._undervoltage = low or bool(self._undervoltage)
         self._today.count(self._sources.traffic())
 
+    def ask(self) -> None:
+        """Somebody wants one now."""
+        self._sent_s = None
+
     def due(self, *, reporting: bool, parked: bool = False) -> bool:
         """Whether to append one now: sooner when a report goes anyway, but hourly all the same while parked."""
         if self._sent_s is None:

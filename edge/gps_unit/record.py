@@ -10,6 +10,7 @@ from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.gps_unit.fix import Fix, to_columns, within_limits
 from edge.gps_unit.interval import OpenInterval, Waiting, rows
+from edge.gps_unit.modes import Modes
 from edge.gps_unit.motion import FixWatch, Policy
 from edge.health import Health
 from wire.columns import encode_track
@@ -81,8 +82,12 @@ class Recorder:
         appended: Callable[[], None],
         tally: Tally,
         any_date: bool = False,
+        modes: Modes | None = None,
     ) -> None:
-        """`any_date`: dates are taken as the receiver says them, those of a replayed log too."""
+        """`any_date`: dates are taken as the receiver says them, those of a replayed log too.
+
+        `modes` may end an interval before its time, when a fix is news for a map; None: the beat alone does.
+        """
         self._reporting = reporting
         self._outbox = outbox
         self._clock = clock
@@ -92,6 +97,8 @@ class Recorder:
         self._appended = appended
         self._tally = tally
         self._any_date = any_date
+        self._modes = modes
+        self._urgent = False  # a fix that waits is news
         self._watch = FixWatch()
         self._events: deque[tuple[bytes, int]] = deque()
         self._last: Fix | None = None
@@ -115,6 +122,8 @@ class Recorder:
         if kept is not None:
             self._last = kept
             self._interval.add(Waiting(kept, self._clock.boot_id))
+            if self._modes is not None and self._modes.is_news(kept):
+                self._urgent = True
         self._look(fixed=True)
 
     def happened(self, name: str, **detail: str) -> None:
@@ -138,6 +147,11 @@ class Recorder:
             self._tally.unobserved["event_outbox"] += 1
         self._events.append((body, kind))
 
+    def ask_health(self) -> None:
+        """A health record goes at the next turn, whenever the last one was."""
+        self._health.ask()
+        self._urgent = True
+
     # ------------------------------------------------------------------ the loop's turn
 
     def begin(self) -> None:
@@ -152,7 +166,9 @@ class Recorder:
         now_s = self._clock.monotonic_s()
         if now_s >= self._report_mono_s:
             self._report_mono_s = self._next_report_s()
-            self._report()
+            self._report(urgent=self._urgent)
+        elif self._urgent:
+            self._report(urgent=True)
         if self._events and self._append_events():
             self._appended()
         if now_s >= self._tick_mono_s:
@@ -177,9 +193,10 @@ class Recorder:
 
     # ------------------------------------------------------------------ appending
 
-    def _report(self, *, ending: bool = False) -> None:
+    def _report(self, *, ending: bool = False, urgent: bool = False) -> None:
+        self._urgent = False
         try:
-            reporting = (ending or not self._still_parked()) and self._append_interval()
+            reporting = (ending or urgent or not self._still_parked()) and self._append_interval()
             if ending or self._health.due(reporting=reporting, parked=self._parked):
                 reporting |= self._append_health()
         except (OutboxFull, OutboxCorrupt) as error:  # what waits stays in the open interval
@@ -217,6 +234,8 @@ class Recorder:
 
     def _stood(self, last: Fix) -> None:
         """What the newest record says; half an interval early, so that the beat of the reports decides."""
+        if self._modes is not None:
+            self._modes.reported(last)
         reporting = self._reporting
         wait_s = reporting.parked_interval_s - reporting.interval_s / 2
         self._parked_until_s = self._clock.monotonic_s() + wait_s if last.parked else float("-inf")

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from edge.clock import Clock
 from edge.commands import Commands
-from edge.config import FIRMWARE, UnitConfig
+from edge.config import FIRMWARE, MissionProfile, MovingProfile, UnitConfig, WorkingProfile
+from edge.gps_unit import verbs
 from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.listen import Listener
+from edge.gps_unit.modes import Modes, Profiles
 from edge.gps_unit.motion import Policy
+from edge.gps_unit.profile import Profile
 from edge.gps_unit.receiver import FRAMINGS, SPEEDS, Line, Receiver
 from edge.gps_unit.record import Recorder, Reporting, Tally
 from edge.health import Health, Sources
@@ -106,7 +109,7 @@ def unit(
 ) -> Unit:
     """Receiver, recorder, health and commands of this configuration."""
     tally, policy = Tally(), Policy() if config.report.policy else None
-    commands = Commands(clock, CommandIds(memory))
+    modes = _modes(config, clock, memory)
     receiver = Receiver(
         str(config.receiver.tty),
         speed=config.receiver.speed,
@@ -142,6 +145,7 @@ def unit(
         appended=uplink.wake,
         tally=tally,
         any_date=config.receiver.not_before_utc_ms is None,
+        modes=modes if config.report.profiles else None,
     )
     listener = Listener(
         receiver,
@@ -150,6 +154,7 @@ def unit(
         not_before_utc_ms=config.receiver.not_before_utc_ms,
         on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
     )
+    commands = Commands(clock, CommandIds(memory), verbs.of(modes, recorder))
     recorder.happened("boot", reason=_boot_reason(clock, memory), firmware=FIRMWARE)
 
     def obey() -> None:
@@ -164,6 +169,22 @@ def unit(
             memory.remember("last_boot", [clock.boot_id, "clean"])
 
     return Unit(listener, recorder, obey, receiver.cancel, close)
+
+
+def _modes(config: UnitConfig, clock: Clock, memory: Memory) -> Modes:
+    def profile(limits: MovingProfile | MissionProfile | WorkingProfile) -> Profile:
+        return Profile(**{name: getattr(limits, name) for name in Profile.__slots__})
+
+    return Modes(
+        Profiles(
+            moving=profile(config.profile_moving),
+            mission=profile(config.profile_mission),
+            working=profile(config.profile_working),
+        ),
+        clock.monotonic_s,
+        ordered=memory.recall("mission", False),
+        remember=lambda on: memory.remember("mission", on),
+    )
 
 
 def _boot_reason(clock: Clock, memory: Memory) -> str:
