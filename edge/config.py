@@ -1,13 +1,15 @@
 """What gps_unit can be told; everything it can find out by itself has no key here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from edge.clock import BUILT_UTC_MS
-from settings import load, setting
+from settings import setting
 from settings.checks import host_name
+from settings.load import from_document, read_document
 from wire.topics import valid_unit
 
 __all__ = ["BUILD_DATE", "FIRMWARE", "UnitConfig", "load_unit"]
@@ -214,6 +216,16 @@ class WorkingProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Remote:
+    """Configuration that comes from the centre (docs/remote.md)."""
+
+    trial_s: float = setting(
+        "a new one is taken back when no receipt has come in under it for so long", unit="s", at_least=10,
+        at_most=86_400, default=900.0, reason="a tunnel, or a cellar, is not the configuration's fault",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class UplinkShare:
     """How much of the mobile link the backlog may use; live records do not wait for it."""
 
@@ -249,10 +261,16 @@ class UnitConfig:
     profile_moving: MovingProfile
     profile_mission: MissionProfile
     profile_working: WorkingProfile
+    remote: Remote
     uplink: UplinkShare
     run: Run
 
 
-def load_unit(path: str | Path) -> UnitConfig:
-    """The file at `path`; raises ConfigError with every problem in it."""
-    return load(path, UnitConfig)
+def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None = None) -> UnitConfig:
+    """The file at `path`, under what the centre wants (edge/desired.py); ConfigError has every problem in it."""
+    file = Path(path)
+    document = read_document(file)
+    for table, keys in (desired or {}).items():
+        own = document.get(table, {})
+        document[table] = {**own, **keys} if isinstance(own, dict) else own
+    return from_document(document, UnitConfig, name=str(file), folder=file.absolute().parent)

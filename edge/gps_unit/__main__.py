@@ -21,14 +21,17 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
 
 
 def _run(argv: list[str], at: Callable[[str], None]) -> int:
-    config = load_unit(wiring.config_path(argv))
-    memory = Memory(config.documents.path, at=at)
+    path = wiring.config_path(argv)
+    own = load_unit(path)
+    memory = Memory(own.documents.path, at=at)
+    shadow = wiring.shadow(path, own, memory, at=at)
+    config = load_unit(path, shadow.begin())
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
     )
     outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at)
     uplink = wiring.uplink(config, clock, outbox, memory, at=at)
-    unit = wiring.unit(config, clock, outbox, uplink, memory, at=at)
+    unit = wiring.unit(config, clock, outbox, uplink, memory, shadow, at=at)
     code = service.run(
         main=lambda stop: record(unit.listener, unit.recorder, unit.obey, stop),
         workers={"uplink": uplink.run},

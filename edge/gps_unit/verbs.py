@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge.commands import Verb
+from edge.desired import Shadow
 from edge.gps_unit.modes import Modes
 from edge.gps_unit.record import Recorder
 
 
-def of(modes: Modes, recorder: Recorder) -> dict[str, Verb]:
+def of(modes: Modes, recorder: Recorder, shadow: Shadow) -> dict[str, Verb]:
     """The verbs by name; each returns what to say, and raises ValueError with the reason when it can not."""
 
     def burst(arguments: Mapping[str, Any]) -> str:
@@ -31,4 +32,4 @@ def of(modes: Modes, recorder: Recorder) -> dict[str, Verb]:
         recorder.ask_health()
         return "health goes at the next turn"
 
-    return {"burst": burst, "mission": mission, "report": report}
+    return {"burst": burst, "mission": mission, "report": report, "config": lambda _arguments: shadow.say()}

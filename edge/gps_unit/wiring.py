@@ -1,15 +1,19 @@
 """Which part of a gps_unit is given to which: constructors only, nothing runs here."""
 
 import logging
+import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge.clock import Clock
 from edge.commands import Commands
-from edge.config import FIRMWARE, MissionProfile, MovingProfile, UnitConfig, WorkingProfile
+from edge.config import FIRMWARE, MissionProfile, MovingProfile, UnitConfig, WorkingProfile, load_unit
+from edge.desired import Shadow
 from edge.gps_unit import verbs
 from edge.gps_unit.interval import OpenInterval
 from edge.gps_unit.listen import Listener
@@ -25,7 +29,9 @@ from edge.sending import Limits
 from edge.tls import Identity
 from edge.today import Today, Traffic
 from edge.uplink import Uplink, UplinkOptions
-from wire.kinds import KIND_RESULT
+from wire import encode
+from wire.errors import PeerViolation
+from wire.kinds import KIND_REPORTED, KIND_RESULT
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +93,35 @@ class CommandIds:
         self._memory.remember("command_ids", ids)
 
 
+class DesiredKept:
+    """What is known of desired configuration, kept in the documents; `again` opens them anew, to look."""
+
+    def __init__(self, memory: Memory, again: Callable[[], Memory]) -> None:
+        self._memory = memory
+        self._again = again
+
+    def load(self) -> dict[str, Any]:
+        """What was saved last; empty when nothing was."""
+        found: dict[str, Any] = self._memory.recall("desired", {})
+        return found
+
+    def save(self, value: dict[str, Any]) -> bool:
+        """Keep it, and look whether a restart would find it: a card that takes nothing says so only once."""
+        self._memory.remember("desired", value)
+        return bool(self._again().recall("desired", {}) == value)
+
+
+def shadow(path: Path, own: UnitConfig, memory: Memory, *, at: Callable[[str], None] = lambda _point: None) -> Shadow:
+    """What the centre wants of the configuration in the file at `path`."""
+    return Shadow(
+        DesiredKept(memory, lambda: Memory(own.documents.path)),
+        lambda document: load_unit(path, document),
+        time.monotonic,
+        trial_s=own.remote.trial_s,
+        at=at,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """The parts that the main loop turns."""
@@ -104,11 +139,13 @@ def unit(
     outbox: Outbox,
     uplink: Uplink,
     memory: Memory,
+    shadow: Shadow,
     *,
     at: Callable[[str], None] = lambda _point: None,
 ) -> Unit:
-    """Receiver, recorder, health and commands of this configuration."""
+    """Receiver, recorder, health, commands and desired configuration of this configuration."""
     tally, policy = Tally(), Policy() if config.report.policy else None
+    desired_rejected: Counter[str] = Counter()
     modes = _modes(config, clock, memory)
     receiver = Receiver(
         str(config.receiver.tty),
@@ -118,7 +155,7 @@ def unit(
     )
 
     def rejected() -> dict[str, int]:
-        counters = [tally.rejected, commands.rejected, clock.rejected, uplink.account().rejected]
+        counters = [tally.rejected, desired_rejected, commands.rejected, clock.rejected, uplink.account().rejected]
         counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
         return dict(sum(counters, Counter()))
 
@@ -154,7 +191,12 @@ def unit(
         not_before_utc_ms=config.receiver.not_before_utc_ms,
         on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
     )
-    commands = Commands(clock, CommandIds(memory), verbs.of(modes, recorder))
+
+    def restart(_arguments: Mapping[str, Any]) -> str:
+        _leave()
+        return "it ends, and systemd starts it anew"
+
+    commands = Commands(clock, CommandIds(memory), {**verbs.of(modes, recorder, shadow), "restart": restart})
     recorder.happened("boot", reason=_boot_reason(clock, memory), firmware=FIRMWARE)
 
     def obey() -> None:
@@ -162,6 +204,19 @@ def unit(
             result = commands.carry_out(payload)
             if result is not None:
                 recorder.put(result, KIND_RESULT)
+        for payload in uplink.take_desired():
+            try:
+                changed = shadow.hear(payload)
+            except PeerViolation:
+                desired_rejected["desired"] += 1
+                continue
+            if changed:
+                _leave()
+        if shadow.turn(receipted=uplink.online):
+            _leave()
+        if (report := shadow.take_report()) is not None:
+            version, said = report
+            recorder.put(encode.reported(at=clock.stamp(), version=version, json=said), KIND_REPORTED)
 
     def close(clean: bool) -> None:
         receiver.close()
@@ -169,6 +224,11 @@ def unit(
             memory.remember("last_boot", [clock.boot_id, "clean"])
 
     return Unit(listener, recorder, obey, receiver.cancel, close)
+
+
+def _leave() -> None:
+    """End as if told by systemd, which starts the process anew: what is open is appended, and nothing is half done."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _modes(config: UnitConfig, clock: Clock, memory: Memory) -> Modes:

@@ -57,9 +57,10 @@ def test_the_code_passes_no_point_that_has_no_name() -> None:
 
 
 def test_what_is_rare_is_killed_by_a_test_that_makes_it_happen() -> None:
-    from tests.edge import test_outbox_killed as killed
+    from tests.edge import test_desired, test_outbox_killed
 
-    marks = [mark for name in dir(killed) for mark in getattr(getattr(killed, name), "pytestmark", ())]
+    found = [getattr(module, name) for module in (test_desired, test_outbox_killed) for name in dir(module)]
+    marks = [mark for one in found for mark in getattr(one, "pytestmark", ())]
     assert {point for mark in marks if mark.name == "parametrize" for point in mark.args[1]} >= RARE
 
 
