@@ -94,7 +94,7 @@ class Desk:
         self._at = at
         self.counters: Counter[str] = Counter()
         self.register = Register(read_presence(presence_path)[0])
-        self._desired_change = 0
+        self._desired_change = self._last_order = 0
         self._down_connected = False
         self._downlink_fails = False
         self._yields = False
@@ -188,6 +188,7 @@ class Desk:
         if not self._down_connected:
             return
         self._with_downlink(self._send_desired)
+        self._with_downlink(self._send_new)
         if now_s >= self._commands_due_s:
             self._commands_due_s = now_s + COMMANDS_EVERY_S
             self._send_commands(None)
@@ -198,6 +199,12 @@ class Desk:
                 self._down_connected = False  # the next connect starts over
                 return
             self._desired_change = document.change
+
+    def _send_new(self, downlink: Downlink) -> None:
+        """What was ordered since the last turn goes at once: a person waits. Lost on the way, it goes again later."""
+        ordered, self._last_order = downlink.ordered_after(self._last_order, _utc_ms())
+        for one in ordered:
+            self._send(command(one.unit), one.encode())
 
     def _send_commands(self, unit: str | None) -> None:
         def send_open(downlink: Downlink) -> None:

@@ -146,6 +146,15 @@ class Downlink:
             self._note(unit, who, "command", command.encode().decode())
         return command
 
+    def ordered_after(self, place: int, now_utc_ms: int) -> tuple[list[Command], int]:
+        """Open commands that were ordered after `place`, and the place that the last order of all has."""
+        found = self._database.execute(
+            "SELECT id, unit, verb, arguments, expires_utc_ms, rowid FROM commands "
+            "WHERE rowid > ? AND NOT finished AND expires_utc_ms > ? ORDER BY rowid",
+            (place, now_utc_ms),
+        ).fetchall()
+        return [_command(row[:5]) for row in found], max([place, *(row[5] for row in found)])
+
     def open_commands(self, now_utc_ms: int, unit: str | None = None) -> list[Command]:
         """Commands without a result that have not expired, of one unit or of all."""
         found = self._database.execute(
@@ -153,10 +162,7 @@ class Downlink:
             "WHERE NOT finished AND expires_utc_ms > ? AND unit = coalesce(?, unit) ORDER BY expires_utc_ms, id",
             (now_utc_ms, unit),
         )
-        return [
-            Command(id=row[0], unit=row[1], verb=row[2], arguments=json.loads(row[3]), expires_utc_ms=row[4])
-            for row in found
-        ]
+        return [_command(row) for row in found]
 
     def finished(self, unit: str, command_id: str, *, ok: bool, detail: str, utc_ms: int) -> None:
         """The unit's result is stored: send it no more. Another unit's word does not count."""
@@ -223,3 +229,7 @@ class Downlink:
 
 def _desired(row: tuple[str, int, str, int]) -> Desired:
     return Desired(unit=row[0], version=row[1], document=json.loads(row[2]), change=row[3])
+
+
+def _command(row: tuple[str, str, str, str, int]) -> Command:
+    return Command(id=row[0], unit=row[1], verb=row[2], arguments=json.loads(row[3]), expires_utc_ms=row[4])

@@ -114,6 +114,7 @@ class Shadow:
         self._state = _sound(kept.load())
         self._began_s = self._saved_s = monotonic_s()
         self._to_say = bool(self._state["report"])  # said anew by each process: nobody knows whether it got away
+        self._trying = False  # this process is the trial; one that has only stored it has nothing to judge
         self.running: Document = {}
 
     def begin(self) -> Document:
@@ -128,7 +129,7 @@ class Shadow:
         for name in ("trial", "stable"):
             found = self._state[name]
             if found is not None and self._fits(name, found):
-                self.running = found["document"]
+                self.running, self._trying = found["document"], name == "trial"
                 break
         return self.running
 
@@ -153,6 +154,7 @@ class Shadow:
             self._state["trial"] = trial
             self._tell(version, "refused", "the box's documents can not be written: it would not outlive a restart")
             return False
+        self._trying = False
         self._at("desired:tried")
         log.info("configuration %d is tried", version)
         return True
@@ -160,11 +162,11 @@ class Shadow:
     def turn(self, *, receipted: bool) -> bool:
         """At each turn of the loop; `receipted`: a receipt came in this session."""
         trial = self._state["trial"]
-        if trial is None:
+        if trial is None or not self._trying:
             return False
         now_s = self._monotonic_s()
         trial["spent_s"], self._began_s = trial["spent_s"] + now_s - self._began_s, now_s
-        if receipted and trial["document"] == self.running:
+        if receipted:
             self._state["stable"] = {"version": trial["version"], "document": trial["document"]}
             self._state["trial"] = None
             self._tell(trial["version"], "applied")

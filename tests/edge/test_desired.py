@@ -134,6 +134,17 @@ def test_one_that_cuts_the_box_off_is_taken_back_by_itself(box: Box) -> None:
     assert not box.hear(2, {"broker": {"host": "nowhere.example"}})  # retained, it comes with every connection
 
 
+def test_a_process_that_has_lived_for_long_does_not_judge_what_the_next_one_will_try(box: Box) -> None:
+    box.now_s += 10 * TRIAL_S
+    assert box.hear(1, QUICK)
+    assert not box.shadow.turn(receipted=True)
+    box.now_s += TRIAL_S
+    assert not box.shadow.turn(receipted=False)
+    box.start()
+    assert box.running == QUICK
+    assert box.shadow.take_report() is None
+
+
 def test_power_cuts_do_not_make_a_trial_last_for_ever(box: Box) -> None:
     assert box.hear(1, QUICK)
     for _ in range(MOST_STARTS):
