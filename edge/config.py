@@ -18,6 +18,9 @@ FIRMWARE = "0.1.0"  # the version in pyproject.toml; asking importlib.metadata f
 BUILD_DATE = datetime.fromtimestamp(BUILT_UTC_MS // 1000, UTC).date()
 
 
+MODEM_STEPS = ("reattach", "restart", "reboot")  # of edge/modem_ladder.py: a box has no relay for its modem yet
+
+
 def _unit_name(name: str) -> str | None:
     return None if valid_unit(name) else "lower case letters, digits and -, at most 31; bridge… and city… are reserved"
 
@@ -225,6 +228,25 @@ class Remote:
     )  # fmt: skip
 
 
+def _steps(names: tuple[str, ...]) -> str | None:
+    unknown = [name for name in names if name not in MODEM_STEPS]
+    return f"{unknown[0]!r} is no step" if unknown else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModemWatched:
+    """The mobile modem, where ModemManager has one (docs/modem.md)."""
+
+    watch: bool = setting(
+        "look at it each minute, say its signal, cell and SIM in health, and help it up when the centre is lost",
+        default=False, reason="a box behind a router has none; D-Bus takes memory",
+    )  # fmt: skip
+    steps: tuple[str, ...] = setting(
+        "what may be done for it, lowest first", default=("reattach", "restart"), check=_steps,
+        wanted='a list of "reattach", "restart", "reboot"', reason="a reboot of the box is for whoever asks for it",
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class UplinkShare:
     """How much of the mobile link the backlog may use; live records do not wait for it."""
@@ -262,6 +284,7 @@ class UnitConfig:
     profile_mission: MissionProfile
     profile_working: WorkingProfile
     remote: Remote
+    modem: ModemWatched
     uplink: UplinkShare
     run: Run
 

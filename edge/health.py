@@ -27,11 +27,12 @@ class Accountable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the figures come from; counts are by reason since the process began."""
+    """Where the figures come from; counts are by reason since the process began, `modem` is what encode.modem made."""
 
     traffic: Callable[[], Traffic]
     rejected: Callable[[], Mapping[str, int]]
     unobserved: Callable[[], Mapping[str, int]]
+    modem: Callable[[], bytes | None] = lambda: None
 
 
 class Machine:
@@ -141,6 +142,7 @@ class Health:
             uptime_s=self._machine.uptime_s(),
             firmware=self._firmware,
             unobserved_by_reason=_counted(self._sources.unobserved()),
+            modem=self._sources.modem(),
         )
 
     def sent(self) -> None:

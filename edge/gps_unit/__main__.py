@@ -34,7 +34,7 @@ def _run(argv: list[str], at: Callable[[str], None]) -> int:
     unit = wiring.unit(config, clock, outbox, uplink, memory, shadow, at=at)
     code = service.run(
         main=lambda stop: record(unit.listener, unit.recorder, unit.obey, stop),
-        workers={"uplink": uplink.run},
+        workers={"uplink": uplink.run, **unit.workers},
         on_stop=[unit.cancel, uplink.wake],
     )
     unit.close(code == service.EXIT_CLEAN)

@@ -197,7 +197,7 @@ class Recorder:
         self._urgent = False
         try:
             reporting = (ending or urgent or not self._still_parked()) and self._append_interval()
-            if ending or self._health.due(reporting=reporting, parked=self._parked):
+            if ending or self._health.due(reporting=reporting, parked=self.parked):
                 reporting |= self._append_health()
         except (OutboxFull, OutboxCorrupt) as error:  # what waits stays in the open interval
             log.debug("nothing appended: %s", error)
@@ -212,7 +212,8 @@ class Recorder:
         return waits and all(each.fix.parked for each in self._interval.waiting)
 
     @property
-    def _parked(self) -> bool:
+    def parked(self) -> bool:
+        """The last record said so."""
         return self._parked_until_s > float("-inf")
 
     def _append_interval(self) -> bool:

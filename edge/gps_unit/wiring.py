@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.clock import Clock
 from edge.commands import Commands
@@ -26,12 +26,16 @@ from edge.health import Health, Sources
 from edge.memory import Memory
 from edge.outbox import Outbox, OutboxReader
 from edge.sending import Limits
+from edge.service import Loop
 from edge.tls import Identity
 from edge.today import Today, Traffic
 from edge.uplink import Uplink, UplinkOptions
 from wire import encode
 from wire.errors import PeerViolation
 from wire.kinds import KIND_REPORTED, KIND_RESULT
+
+if TYPE_CHECKING:
+    from edge.modem_watch import ModemWatch
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +135,7 @@ class Unit:
     obey: Callable[[], None]
     cancel: Callable[[], None]
     close: Callable[[bool], None]
+    workers: Mapping[str, Loop]
 
 
 def unit(
@@ -162,7 +167,12 @@ def unit(
     health = Health(
         outbox,
         clock,
-        Sources(traffic=lambda: _traffic(uplink), rejected=rejected, unobserved=lambda: tally.unobserved),
+        Sources(
+            traffic=lambda: _traffic(uplink),
+            rejected=rejected,
+            unobserved=lambda: tally.unobserved,
+            modem=lambda: watch.account() if watch is not None else None,
+        ),
         today=Today(clock, memory),
         firmware=FIRMWARE,
         disk=config.outbox.path.parent,
@@ -184,6 +194,16 @@ def unit(
         any_date=config.receiver.not_before_utc_ms is None,
         modes=modes if config.report.profiles else None,
     )
+    watch: ModemWatch | None = None
+    workers: dict[str, Loop] = {}
+    if config.modem.watch:
+        from edge.gps_unit import modem_fitting  # D-Bus: only for a box that has a modem
+
+        def quiet() -> bool:
+            return recorder.parked and modes.mode(parked=True) == "parked"
+
+        watch = modem_fitting.watch(config, clock, uplink, memory, quiet=quiet)
+        workers["modem"] = watch.run
     listener = Listener(
         receiver,
         recorder,
@@ -223,7 +243,7 @@ def unit(
         if clean:
             memory.remember("last_boot", [clock.boot_id, "clean"])
 
-    return Unit(listener, recorder, obey, receiver.cancel, close)
+    return Unit(listener, recorder, obey, receiver.cancel, close, workers)
 
 
 def _leave() -> None:
