@@ -140,7 +140,7 @@ class Shadow:
         if version in (trial and trial["version"], report and report["version"]):
             return False
         self._at("desired:heard")
-        if reason := self._reason(document):
+        if reason := self._why_not(document):
             self._tell(version, "refused", reason)
             self._save()
             return False
@@ -195,7 +195,7 @@ class Shadow:
 
     # ------------------------------------------------------------------ in parts
 
-    def _reason(self, document: Document) -> str:
+    def _why_not(self, document: Document) -> str:
         """Why it cannot run; empty when it can."""
         if problems := problems_in(document):
             return "; ".join(map(str, problems))
@@ -207,7 +207,7 @@ class Shadow:
 
     def _fits(self, name: str, found: Mapping[str, Any]) -> bool:
         """Whether it still can run: the box's own file or its firmware may have changed since."""
-        reason = self._reason(found["document"])
+        reason = self._why_not(found["document"])
         if not reason:
             return True
         log.warning("configuration %d does not fit any more: %s", found["version"], reason)

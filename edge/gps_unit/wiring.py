@@ -150,7 +150,6 @@ def unit(
 ) -> Unit:
     """Receiver, recorder, health, commands and desired configuration of this configuration."""
     tally, policy = Tally(), Policy() if config.report.policy else None
-    desired_rejected: Counter[str] = Counter()
     modes = _modes(config, clock, memory)
     receiver = Receiver(
         str(config.receiver.tty),
@@ -160,7 +159,7 @@ def unit(
     )
 
     def rejected() -> dict[str, int]:
-        counters = [tally.rejected, desired_rejected, commands.rejected, clock.rejected, uplink.account().rejected]
+        counters = [tally.rejected, commands.rejected, clock.rejected, uplink.account().rejected]
         counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
         return dict(sum(counters, Counter()))
 
@@ -228,7 +227,7 @@ def unit(
             try:
                 changed = shadow.hear(payload)
             except PeerViolation:
-                desired_rejected["desired"] += 1
+                tally.rejected["desired"] += 1
                 continue
             if changed:
                 _leave()
