@@ -37,7 +37,7 @@ POINTS: Final[dict[str, tuple[str, ...]]] = {
 
 # Passed only when a card is full, worn or of an older version, which no drive through a city brings about:
 # tests/edge/test_outbox_killed.py makes each of these happen, and kills there; or when the centre wants another
-# configuration: tests/edge/test_desired.py.
+# configuration: tests/edge/test_desired_killed.py.
 RARE: Final = frozenset(edge.desired.POINTS).union(
     point for point in edge.outbox.POINTS if point.startswith(("shed:", "upgrade:", "salvage:"))
 )

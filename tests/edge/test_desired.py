@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
-from signal import SIGKILL
 from typing import Any
 
 import pytest
-from desired_child import TRIAL_S, WANTED, live
+from desired_child import TRIAL_S
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.desired import MOST_STARTS, POINTS, SAVE_EVERY_S, Shadow, problems_in
+from edge.desired import MOST_STARTS, SAVE_EVERY_S, Shadow, problems_in
 from settings import ConfigError, Problem
 from wire.errors import PeerViolation
 
@@ -222,24 +218,3 @@ def test_the_centre_may_set_reporting_and_nothing_that_a_box_is_known_by() -> No
     assert [each.key for each in problems_in({"broker": {"key_path": "/x"}, "run": {"directory": "/"}})] == [
         "broker.key_path", "run.directory",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_killed_at_each_step_a_box_runs_with_one_or_the_other_and_says_what_became_of_it(
-    point: str, tmp_path: Path
-) -> None:
-    documents = tmp_path / "documents.db"
-    step = {"desired:heard": "hear", "desired:tried": "hear", "desired:kept": "work", "desired:reverted": "starve"}
-    if step[point] != "hear":
-        live(documents, "hear")
-    child = [sys.executable, str(Path(__file__).with_name("desired_child.py")), str(documents), step[point], point]
-    assert subprocess.run(child, check=False, capture_output=True).returncode == -SIGKILL
-
-    alive = live(documents, "nothing")
-    running = alive.running == QUICK
-    assert running == (point in ("desired:tried", "desired:kept"))
-    report = alive.take_report()
-    said = None if report is None else json.loads(report[1])["state"]
-    assert said == {"desired:kept": "applied", "desired:reverted": "reverted"}.get(point)
-    # Retained, it comes again: only where nothing was stored is it news.
-    assert alive.hear(WANTED) == (point == "desired:heard")
