@@ -30,6 +30,7 @@ from edge.service import Loop
 from edge.tls import Identity
 from edge.today import Today, Traffic
 from edge.uplink import Uplink, UplinkOptions
+from settings import ConfigError, Problem
 from wire import encode
 from wire.errors import PeerViolation
 from wire.kinds import KIND_REPORTED, KIND_RESULT
@@ -196,7 +197,11 @@ def unit(
     watch: ModemWatch | None = None
     workers: dict[str, Loop] = {}
     if config.modem.watch:
-        from edge.gps_unit import modem_fitting  # D-Bus: only for a box that has a modem
+        try:
+            from edge.gps_unit import modem_fitting  # D-Bus: only for a box that has a modem
+        except ModuleNotFoundError as error:
+            wanted = f"false, or {error.name} installed (docs/modem.md)"
+            raise ConfigError("modem", [Problem(key="modem.watch", value="true", wanted=wanted)]) from error
 
         def quiet() -> bool:
             return recorder.parked and modes.mode(parked=True) == "parked"
