@@ -26,6 +26,7 @@ BENCHES: Final = {
     "enrolment": "boxes imported, labelled and enrolled in one run: what one costs among thousands and among 100",
     "work": "cost of hours: a day of a city's assets, and one late record in a store that grows",
     "alternatives": "a stock Mosquitto on the box, bridging with persistence: on the air, on the card, after a SIGKILL",
+    "verdicts": "whether a camera's judge finds what is wrong, how fast, and how often it cries wolf",
     "drain": "a day's backlog over a slow link while live goes on",
     "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",
 }

@@ -206,6 +206,25 @@ def _health(health: records_pb2.Health) -> Json:
         "disk_free_bytes": health.disk_free_bytes,
         "uptime_s": health.uptime_s,
         "firmware": health.firmware,
+        **_sim(health.sim if health.HasField("sim") else None),
+    }
+
+
+def _sim(sim: records_pb2.Sim | None) -> Json:
+    """What the SIM has carried since its reset day; null from a box that does not count it."""
+    if sim is None:
+        return {"sim_bytes_by_class": None, "plan_bytes": None, "plan_exhausted_utc": None, "plan_degree": 0}
+    return {
+        "sim_bytes_by_class": {
+            "verdict": sim.verdict_bytes,
+            "snapshot": sim.snapshot_bytes,
+            "live": sim.live_bytes,
+            "backlog": sim.backlog_bytes,
+            "housekeeping": sim.housekeeping_bytes,
+        },
+        "plan_bytes": sim.plan_bytes or None,
+        "plan_exhausted_utc": utc_text(sim.exhausted_utc_ms) if sim.HasField("exhausted_utc_ms") else None,
+        "plan_degree": sim.degree,
     }
 
 

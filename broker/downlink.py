@@ -1,4 +1,4 @@
-"""What the centre wants of its units: desired configuration and commands, in a small SQLite file of their own.
+"""What the centre wants of its units, and who calls for help: configuration, commands, calls in a small SQLite file.
 
 Beside the store and not in it: a registry or a person writes here at any time, and must not wait for the bridge's
 transactions nor hold them up.
@@ -17,6 +17,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
+from wire.inputs import ACKNOWLEDGE, BY, CALL
+
+CALLS_KEPT: Final = 100  # of each unit
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS desired (
@@ -24,6 +27,10 @@ CREATE TABLE IF NOT EXISTS desired (
 CREATE TABLE IF NOT EXISTS commands (
     id TEXT PRIMARY KEY, unit TEXT NOT NULL, verb TEXT NOT NULL, arguments TEXT NOT NULL,
     expires_utc_ms INTEGER NOT NULL, finished INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS calls (
+    unit TEXT NOT NULL, call TEXT NOT NULL, heard_utc_ms INTEGER NOT NULL, said_utc_ms INTEGER NOT NULL,
+    times INTEGER NOT NULL, lat_e7 INTEGER, lon_e7 INTEGER, by TEXT, ended INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (unit, call));
 CREATE TABLE IF NOT EXISTS asked (
     utc_ms INTEGER NOT NULL, who TEXT NOT NULL, unit TEXT NOT NULL, what TEXT NOT NULL, told TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
@@ -91,6 +98,25 @@ class Asked:
     told: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Somebody in a unit's cab calls for help (docs/inputs.md), as the centre has heard it.
+
+    Heard first and last at these UTC ms of the centre's clock; `by` is who acknowledged it, None = nobody yet; `ended`
+    once the unit knows. The position is None when the unit had none.
+    """
+
+    unit: str
+    call: str
+    heard_utc_ms: int
+    said_utc_ms: int
+    times: int
+    lat_e7: int | None
+    lon_e7: int | None
+    by: str | None
+    ended: bool
+
+
 class Downlink:
     """The file; one instance per thread."""
 
@@ -146,21 +172,18 @@ class Downlink:
             self._note(unit, who, "command", command.encode().decode())
         return command
 
-    def ordered_after(self, place: int, now_utc_ms: int) -> tuple[list[Command], int]:
-        """Open commands that were ordered after `place`, and the place that the last order of all has."""
-        found = self._database.execute(
-            "SELECT id, unit, verb, arguments, expires_utc_ms, rowid FROM commands "
-            "WHERE rowid > ? AND NOT finished AND expires_utc_ms > ? ORDER BY rowid",
-            (place, now_utc_ms),
-        ).fetchall()
-        return [_command(row[:5]) for row in found], max([place, *(row[5] for row in found)])
+    def newest_order(self) -> int:
+        """A number that grows with every command ordered."""
+        (newest,) = self._database.execute("SELECT coalesce(max(rowid), 0) FROM commands").fetchone()
+        return int(newest)
 
-    def open_commands(self, now_utc_ms: int, unit: str | None = None) -> list[Command]:
-        """Commands without a result that have not expired, of one unit or of all."""
+    def open_commands(self, now_utc_ms: int, unit: str | None = None, *, after_order: int = 0) -> list[Command]:
+        """Commands without a result that have not expired, of one unit or of all, ordered after that number."""
         found = self._database.execute(
             "SELECT id, unit, verb, arguments, expires_utc_ms FROM commands "
-            "WHERE NOT finished AND expires_utc_ms > ? AND unit = coalesce(?, unit) ORDER BY expires_utc_ms, id",
-            (now_utc_ms, unit),
+            "WHERE NOT finished AND expires_utc_ms > ? AND unit = coalesce(?, unit) AND rowid > ? "
+            "ORDER BY expires_utc_ms, id",
+            (now_utc_ms, unit, after_order),
         )
         return [_command(row) for row in found]
 
@@ -173,6 +196,11 @@ class Downlink:
             if changed.rowcount:
                 self._database.execute(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (command_id, ok, detail, utc_ms)
+                )
+                self._database.execute(
+                    "UPDATE calls SET ended = 1 WHERE unit = ? AND call = "
+                    "(SELECT json_extract(arguments, '$.call') FROM commands WHERE id = ? AND verb = ?)",
+                    (unit, command_id, ACKNOWLEDGE),
                 )
 
     def answer(self, command_id: str) -> Answer | None:
@@ -214,6 +242,50 @@ class Downlink:
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
+
+    # ------------------------------------------------------------------ calls for help
+
+    def called(self, unit: str, call: str, times: int, place: tuple[int, int] | None, now_utc_ms: int) -> None:
+        """The unit said it (again); `place` in 1e-7 deg."""
+        self._database.execute(
+            "INSERT INTO calls (unit, call, heard_utc_ms, said_utc_ms, times, lat_e7, lon_e7) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (unit, call) DO UPDATE SET "
+            "said_utc_ms = excluded.said_utc_ms, times = max(times, excluded.times), "
+            "lat_e7 = coalesce(excluded.lat_e7, lat_e7), lon_e7 = coalesce(excluded.lon_e7, lon_e7)",
+            (unit, call, now_utc_ms, now_utc_ms, times, *(place or (None, None))),
+        )
+        self._database.execute(  # a box that has gone mad must not fill the disk
+            "DELETE FROM calls WHERE unit = ? AND rowid NOT IN "
+            "(SELECT rowid FROM calls WHERE unit = ? ORDER BY rowid DESC LIMIT ?)",
+            (unit, unit, CALLS_KEPT),
+        )
+
+    def ended(self, unit: str, call: str, by: str) -> None:
+        """The unit knows that somebody has acknowledged it."""
+        self._database.execute(
+            "UPDATE calls SET ended = 1, by = coalesce(by, ?) WHERE unit = ? AND call = ?", (by, unit, call)
+        )
+
+    def calls(self, *, ended: bool = False) -> list[Call]:
+        """Calls that go on, oldest first; with `ended` those that are over, too."""
+        found = self._database.execute(
+            "SELECT unit, call, heard_utc_ms, said_utc_ms, times, lat_e7, lon_e7, by, ended FROM calls "
+            "WHERE NOT ended OR ? ORDER BY heard_utc_ms, unit",
+            (ended,),
+        )
+        return [
+            Call(
+                unit=row[0], call=row[1], heard_utc_ms=row[2], said_utc_ms=row[3], times=row[4], lat_e7=row[5],
+                lon_e7=row[6], by=row[7], ended=bool(row[8]),
+            )
+            for row in found
+        ]  # fmt: skip
+
+    def acknowledge(self, call: Call, by: str, *, expires_utc_ms: int) -> Command:
+        """A person has the call: tell the unit, until it has said that it knows."""
+        command = self.order(call.unit, ACKNOWLEDGE, {CALL: call.call, BY: by}, expires_utc_ms=expires_utc_ms)
+        self._database.execute("UPDATE calls SET by = ? WHERE unit = ? AND call = ?", (by, call.unit, call.call))
+        return command
 
     def close(self) -> None:
         self._database.close()

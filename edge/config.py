@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from edge.budget import Plan
 from edge.clock import BUILT_UTC_MS
-from settings import setting
+from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
+from settings import ConfigError, setting
 from settings.checks import host_name
 from settings.load import from_document, read_document
 from wire.topics import valid_unit
@@ -261,6 +263,25 @@ class UplinkShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Sim:
+    """The SIM's monthly plan: what is given up first when it will not last is in docs/records.md; never alarms."""
+
+    plan_mb: int = setting(
+        "what the SIM may carry in a month, up and down; 0 = no plan, count only", unit="MB", at_least=0,
+        at_most=10_000_000, default=0, reason="nobody knows it but who bought the SIM",
+    )  # fmt: skip
+    reset_day: int = setting(
+        "day of the month on which the plan begins anew, at 00:00 UTC", at_least=1, at_most=28, default=1,
+        reason="most plans are by the calendar month; every month has a 28th",
+    )  # fmt: skip
+
+    @property
+    def plan(self) -> Plan:
+        """The same for edge/budget.py; a carrier's MB is 10**6 bytes."""
+        return Plan(self.plan_mb * 1_000_000, self.reset_day)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Where the running process keeps what need not survive a power cut."""
 
@@ -286,7 +307,14 @@ class UnitConfig:
     remote: Remote
     modem: ModemWatched
     uplink: UplinkShare
+    sim: Sim
     run: Run
+    inputs: tuple[Input, ...]
+    lamps: Lamps
+    buzzer: Buzzer
+    fuel: FuelSender
+    supply: Supply
+    power: PowerPlan
 
 
 def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None = None) -> UnitConfig:
@@ -296,4 +324,7 @@ def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None 
     for table, keys in (desired or {}).items():
         own = document.get(table, {})
         document[table] = {**own, **keys} if isinstance(own, dict) else own
-    return from_document(document, UnitConfig, name=str(file), folder=file.absolute().parent)
+    config = from_document(document, UnitConfig, name=str(file), folder=file.absolute().parent)
+    if problems := list(pin_problems(config.inputs, config.lamps, config.buzzer, config.fuel, config.supply)):
+        raise ConfigError(str(path), problems)
+    return config

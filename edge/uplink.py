@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from edge.backlog import Shelf
 from edge.backoff import Backoff
+from edge.budget import Spent, of_parcel
 from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.keeping import LinkKeeper, UplinkOptions
@@ -75,10 +76,11 @@ class Account:
     up_bytes: int
     down_bytes: int
     rejected: Counter[str]
+    attributed: Spent  # payloads by class; what else the link carried is in none
 
 
 class Uplink:
-    """One unit's uplink; `run` is the thread, `wake`, `take_commands` and `account` are for the main thread."""
+    """One unit's uplink; `run` is the thread; what is public besides is for the main thread."""
 
     def __init__(
         self,
@@ -117,6 +119,7 @@ class Uplink:
         self._handed: Outgoing | None = None
         self._bulk_before: TcpInfo | None = None
         self._bulk_bytes = 0
+        self._attributed = Spent()
         self._unstamped_above = 0
 
     # ------------------------------------------------------------------ for the main thread
@@ -126,6 +129,10 @@ class Uplink:
         if not self._woken:  # one is enough, however many rows come before this thread turns
             self._woken = True
             self._events.put(None)
+
+    def hurry(self, on: bool) -> None:
+        """Whether somebody calls for help: then no attempt to connect is waited for long."""
+        self._keeper.hurry(on)
 
     def take_commands(self) -> Iterator[bytes]:
         """Commands as they came down; the main loop asks at each turn (edge/commands.py carries them out)."""
@@ -141,7 +148,16 @@ class Uplink:
         rejected.update(dict(self._sending.rejected))
         rejected.update(link_refused=self._keeper.refusals, overflow=self._keeper.overflowed)
         up, down = self._keeper.bytes_so_far()
-        return Account(self._keeper.connections, up, down, +rejected)
+        return Account(self._keeper.connections, up, down, +rejected, self._attributed)
+
+    def limit_backlog(self, bytes_per_s: float | None) -> None:
+        """From now on the bulk lane goes no faster than this on average; None lifts the unit's own limit."""
+        self._sending.limit_backlog(bytes_per_s)
+
+    @property
+    def connected(self) -> bool:
+        """The broker has let us in."""
+        return self._keeper.connected
 
     @property
     def online(self) -> bool:
@@ -255,6 +271,7 @@ class Uplink:
             self._handed = out
             self._at("parcel:packed")
             if link.publish(lane(self._unit), payload):
+                self._attributed = self._attributed.and_also(of_parcel(out.bulk, out.packed.rows, len(payload)))
                 self._at("parcel:handed")
             else:
                 self._sending.unsent(out)

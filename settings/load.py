@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from settings.errors import ConfigError, Problem
-from settings.schema import Key, keys_of, tables_of
+from settings.schema import Key, item_of, keys_of, tables_of
 
 Schema = TypeVar("Schema")
 
@@ -36,6 +36,9 @@ def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, 
     problems = [_unknown(table, document[table], list(tables), "table") for table in document if table not in tables]
     values: dict[str, Any] = {}
     for table, keys in tables.items():
+        if (item := item_of(keys)) is not None:
+            values[table] = _list(table, item, document.get(table, []), folder, problems)
+            continue
         written = document.get(table, {})
         if isinstance(written, dict):
             values[table] = _table(table, keys, written, folder, problems)
@@ -43,7 +46,20 @@ def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, 
             problems.append(Problem(key=table, value=_shown(written), wanted=f"a table, written [{table}]"))
     if problems:
         raise ConfigError(name, problems)
-    return schema(**{table: tables[table](**value) for table, value in values.items()})
+    return schema(**{table: _made(tables[table], value) for table, value in values.items()})
+
+
+def _made(table: Any, values: Any) -> Any:
+    item = item_of(table)
+    return table(**values) if item is None else tuple(item(**each) for each in values)
+
+
+def _list(table: str, item: type, written: object, folder: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+    """The values of each table of a list, written `[[table]]`; the first is `table 1` in a problem's key."""
+    if not isinstance(written, list) or not all(isinstance(each, dict) for each in written):
+        problems.append(Problem(key=table, value=_shown(written), wanted=f"a list of tables, each written [[{table}]]"))
+        return []
+    return [_table(f"{table} {number}", item, each, folder, problems) for number, each in enumerate(written, 1)]
 
 
 def _table(table: str, schema: type, written: dict[str, Any], folder: Path, problems: list[Problem]) -> dict[str, Any]:

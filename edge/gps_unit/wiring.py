@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge import starting
+from edge.budget import Budget, Spent, on_the_air
 from edge.clock import Clock
 from edge.commands import Commands
 from edge.config import FIRMWARE, MissionProfile, MovingProfile, UnitConfig, WorkingProfile, load_unit
@@ -33,6 +35,7 @@ from edge.uplink import Uplink, UplinkOptions
 from settings import ConfigError, Problem
 from wire import encode
 from wire.errors import PeerViolation
+from wire.inputs import ACKNOWLEDGE
 from wire.kinds import KIND_REPORTED, KIND_RESULT
 
 if TYPE_CHECKING:
@@ -164,6 +167,7 @@ def unit(
         counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
         return dict(sum(counters, Counter()))
 
+    budget = Budget(config.sim.plan, clock, memory)
     health = Health(
         outbox,
         clock,
@@ -172,10 +176,12 @@ def unit(
             rejected=rejected,
             unobserved=lambda: tally.unobserved,
             modem=lambda: watch.account() if watch is not None else None,
+            spent=lambda: _spent(uplink),
         ),
         today=Today(clock, memory),
         firmware=FIRMWARE,
         disk=config.outbox.path.parent,
+        budget=budget,
     )
     recorder = Recorder(
         Reporting(
@@ -215,15 +221,27 @@ def unit(
         not_before_utc_ms=config.receiver.not_before_utc_ms,
         on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
     )
+    recorder.happened("boot", **starting.begun(clock.boot_id, memory), firmware=FIRMWARE)
 
     def restart(_arguments: Mapping[str, Any]) -> str:
         _leave()
         return "it ends, and systemd starts it anew"
 
-    commands = Commands(clock, CommandIds(memory), {**verbs.of(modes, recorder, shadow), "restart": restart})
-    recorder.happened("boot", reason=_boot_reason(clock, memory), firmware=FIRMWARE)
+    known = {**verbs.of(modes, recorder, shadow), "restart": restart}
+    vehicle = None
+    if wired(config):
+        from edge.gps_unit import fitting  # a box without wires has no memory to spare for it
+
+        vehicle, cab = fitting.vehicle(config, clock, outbox, uplink, memory, recorder, receiver, modes.input)
+        workers["cab"] = cab.run
+        known[ACKNOWLEDGE] = vehicle.acknowledge
+    commands = Commands(clock, CommandIds(memory), known)
 
     def obey() -> None:
+        uplink.limit_backlog(budget.backlog_bytes_per_s(config.uplink.bulk_bytes_per_s))
+        if vehicle is not None:
+            vehicle.turn()
+            recorder.send_events()
         for payload in uplink.take_commands():
             result = commands.carry_out(payload)
             if result is not None:
@@ -245,7 +263,11 @@ def unit(
     def close(clean: bool) -> None:
         receiver.close()
         if clean:
-            memory.remember("last_boot", [clock.boot_id, "clean"])
+            budget.count(_spent(uplink))
+            budget.save(at_once=True)
+            if vehicle is not None:
+                vehicle.keep()
+            starting.ended(clock.boot_id, memory, "" if vehicle is None else vehicle.leaving)
 
     return Unit(listener, recorder, obey, receiver.cancel, close, workers)
 
@@ -271,19 +293,21 @@ def _modes(config: UnitConfig, clock: Clock, memory: Memory) -> Modes:
     )
 
 
-def _boot_reason(clock: Clock, memory: Memory) -> str:
-    """power_on after a boot, restart after a clean stop, killed after none."""
-    before = memory.recall("last_boot", [])
-    memory.remember("last_boot", [clock.boot_id, "running"])
-    if before[:1] != [clock.boot_id]:
-        return "power_on"
-    return "restart" if before[1:] == ["clean"] else "killed"
+def wired(config: UnitConfig) -> bool:
+    """Whether anything of the vehicle is wired to this box."""
+    channels = (config.fuel.channel, config.supply.channel)
+    return bool(config.inputs or config.lamps.pins or config.buzzer.pin is not None) or channels != (None, None)
 
 
 def _traffic(uplink: Uplink) -> Traffic:
     account = uplink.account()
     # The first connection of a process is no reconnect.
     return Traffic(max(0, account.connections - 1), account.up_bytes, account.down_bytes)
+
+
+def _spent(uplink: Uplink) -> Spent:
+    account = uplink.account()
+    return on_the_air(account.up_bytes + account.down_bytes, account.attributed)
 
 
 def _line(remembered: object) -> Line | None:

@@ -243,6 +243,36 @@ def test_while_the_outbox_takes_nothing_fixes_wait_and_then_all_arrive(tmp_path:
     box.outbox.close()
 
 
+def test_an_alarm_outlives_whatever_waits_beside_it_and_keeps_its_class(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.disk.full = True
+    box.outbox.close()
+    box.recorder.alarm("sos", call="c1")
+    for n in range(MOST_EVENTS_WAITING + 5):
+        box.recorder.happened(f"e{n}")
+    box.disk.full = False
+    box.recorder.flush()
+    assert "sos" in box.events() and "e0" not in box.events()
+    reader = OutboxReader(tmp_path / "outbox.db")
+    assert [records_pb2.Event.FromString(row.body).name for row in reader.alarms(9)] == ["sos"]
+    reader.close()
+    box.outbox.close()
+
+
+def test_a_flush_appends_the_open_interval_and_goes_on(box: Box) -> None:
+    for fix in fixes(3):
+        box.hear(fix)
+    assert box.bodies(KIND_TRACK) == []
+    appended = box.appended
+    box.recorder.flush()
+    assert len(box.bodies(KIND_TRACK)) == 1 and box.appended > appended
+    for fix in fixes(6)[3:]:
+        box.hear(fix)
+    box.recorder.end()
+    stored = [time_ms for body in box.bodies(KIND_TRACK) for time_ms in decode_track(body).times_ms]
+    assert stored == [fix.utc_ms for fix in fixes(6)]
+
+
 def test_killed_before_it_knows_that_a_refused_append_was_committed_the_fixes_after_it_are_kept(tmp_path: Path) -> None:
     told = fixes(15)
     killed = Box(tmp_path, disk=DyingDisk())
