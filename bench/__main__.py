@@ -14,6 +14,7 @@ from bench.report import failed, progress
 BENCHES: Final = {
     "codec": "bytes a fix of the track encoding, over real drives",
     "air": "bytes an epoch on the air, at IP level, everything included",
+    "profiles": "where a live map shows a vehicle against where it is, under the default profiles",
     "parked": "bytes a parked unit sends in a day, at IP level, from its measured parts",
     "outbox": "append latency against the backlog, bytes written to the card a day",
     "edge": "gps_unit's memory with a full outbox, and CPU an epoch",

@@ -24,7 +24,7 @@ from wire import records_pb2
 from wire.decode import decode_body
 from wire.errors import PeerViolation
 from wire.inputs import BY, CALL, SOS, SOS_ACKNOWLEDGED, TIMES
-from wire.kinds import KIND_EVENT, KIND_RESULT
+from wire.kinds import KIND_EVENT
 from wire.topics import bridge_state, command, desired, parse_unit_topic
 
 log = logging.getLogger(__name__)
@@ -180,10 +180,13 @@ class Desk:
                 return
 
     def _result(self, result: Result) -> None:
-        body = decode_body(KIND_RESULT, result.body)
+        body = decode_body(result.kind, result.body)
         if isinstance(body, records_pb2.Result):
             self._at("command:answered")
-            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body.command_id))
+            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body))
+        elif isinstance(body, records_pb2.Reported):
+            version, said = body.version, body.json
+            self._with_downlink(lambda downlink: downlink.reported(result.unit, version, said, utc_ms=_utc_ms()))
 
     def _alarm(self, alarm: Alarm) -> None:
         """Calls for help are kept where dispatchers look; a bridge killed just here hears it when it is said again."""
@@ -199,9 +202,9 @@ class Desk:
         elif body.name == SOS_ACKNOWLEDGED:
             self._with_downlink(lambda _: self._calls.ended(alarm.unit, call, by))
 
-    def _finish(self, downlink: Downlink, unit: str, command_id: str) -> None:
-        downlink.finished(unit, command_id)
-        self._calls.answered(unit, command_id)
+    def _finish(self, downlink: Downlink, unit: str, result: records_pb2.Result) -> None:
+        downlink.finished(unit, result.command_id, ok=result.ok, detail=result.detail, utc_ms=_utc_ms())
+        self._calls.answered(unit, result.command_id)
         self._at("command:finished")
 
     def _talk_down(self, now_s: float) -> None:

@@ -28,11 +28,12 @@ class Accountable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the figures come from; counts are by reason since the process began."""
+    """Where the figures come from; counts are by reason since the process began, `modem` is what encode.modem made."""
 
     traffic: Callable[[], Traffic]
     rejected: Callable[[], Mapping[str, int]]
     unobserved: Callable[[], Mapping[str, int]]
+    modem: Callable[[], bytes | None] = lambda: None
     spent: Callable[[], Spent] = Spent
 
 
@@ -112,6 +113,10 @@ class Health:
         self._today.count(self._sources.traffic())
         self._count_budget()
 
+    def ask(self) -> None:
+        """Somebody wants one now."""
+        self._sent_s = None
+
     def due(self, *, reporting: bool, parked: bool = False) -> bool:
         """Whether to append one now: sooner when a report goes anyway, but hourly all the same while parked."""
         if self._sent_s is None:
@@ -143,6 +148,7 @@ class Health:
             uptime_s=self._machine.uptime_s(),
             firmware=self._firmware,
             unobserved_by_reason=_counted(self._sources.unobserved()),
+            modem=self._sources.modem(),
             sim=None if self._budget is None else self._budget.body(),
         )
 

@@ -39,6 +39,7 @@ LONGEST_PAUSE_S: Final = 20.0  # a third of what the watchdog allows (edge/servi
 AGAIN_S: Final = 1.0  # after the outbox could not be read, or while the kernel takes no more bytes
 CLOSE_WITHIN_S: Final = 3.0  # of the 5 s a stop may take
 EVENTS_A_TURN: Final = 100
+DESIRED_WAITING: Final = 10  # retained, the last one comes again with the next connection
 COMMANDS_WAITING: Final = 100  # the centre sends each again every 30 s
 
 # Where a test may kill the process: the names that `at` is called with. A parcel is handed to paho; what a receipt says
@@ -112,6 +113,7 @@ class Uplink:
             own_link=own_link,
         )
         self._commands: SimpleQueue[bytes] = SimpleQueue()
+        self._desired: SimpleQueue[bytes] = SimpleQueue()
         self._rejected: Counter[str] = Counter()
         self._woken = self._unreadable = False
         self._handed: Outgoing | None = None
@@ -134,11 +136,11 @@ class Uplink:
 
     def take_commands(self) -> Iterator[bytes]:
         """Commands as they came down; the main loop asks at each turn (edge/commands.py carries them out)."""
-        while True:
-            try:
-                yield self._commands.get_nowait()
-            except Empty:
-                return
+        yield from _taken(self._commands)
+
+    def take_desired(self) -> Iterator[bytes]:
+        """Desired configuration as it came down, oldest first (edge/desired.py judges it)."""
+        yield from _taken(self._desired)
 
     def account(self) -> Account:
         """Counters since the process began."""
@@ -290,7 +292,7 @@ class Uplink:
             elif topic == topics.command(self._unit):
                 self._heard_command(payload)
             elif topic == topics.desired(self._unit):
-                self._rejected["desired_not_known"] += bool(payload)
+                self._heard_desired(payload)
             else:
                 self._heard_bridge(topic, payload)
         except PeerViolation as violation:
@@ -330,6 +332,14 @@ class Uplink:
         else:
             self._rejected["command_overflow"] += 1
 
+    def _heard_desired(self, payload: bytes) -> None:
+        if not payload:
+            return  # nothing is retained any more: what runs goes on
+        if self._desired.qsize() < DESIRED_WAITING:
+            self._desired.put(payload)
+        else:
+            self._rejected["desired_overflow"] += 1
+
     def _heard_bridge(self, topic: str, payload: bytes) -> None:
         if not payload:
             online = False
@@ -340,3 +350,11 @@ class Uplink:
                 raise PeerViolation("bridge state: no JSON") from error
             online = isinstance(state, dict) and state.get("online") is True
         self._sending.heard_bridge(topic, online, self._clock.monotonic_s())
+
+
+def _taken(queue: SimpleQueue[bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            yield queue.get_nowait()
+        except Empty:
+            return

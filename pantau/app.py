@@ -31,6 +31,8 @@ VERBS = {
     "replay": Verb("pantau.replay", "replay", CENTRE),
     "ledger": Verb("pantau.ledger", "ledger", CENTRE),
     "assets": Verb("pantau.store", "assets", CENTRE),
+    "command": Verb("pantau.command", "command", CENTRE),
+    "configure": Verb("pantau.configure", "configure", CENTRE),
     "rederive": Verb("pantau.store", "rederive", CENTRE),
     "purge": Verb("pantau.store", "purge", CENTRE),
     "hours": Verb("pantau.hours", "hours", CENTRE),

@@ -15,15 +15,19 @@ Schema = TypeVar("Schema")
 def load(path: str | Path, schema: type[Schema]) -> Schema:
     """The file at `path` as a `schema`; raises ConfigError with every problem. Relative paths start at the file."""
     file = Path(path)
+    return from_document(read_document(file), schema, name=str(file), folder=file.absolute().parent)
+
+
+def read_document(file: Path) -> dict[str, Any]:
+    """The TOML in a file, as it stands; ConfigError when it has none."""
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: wanted a readable file ({error.strerror})") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are
         raise ConfigError(f"{file}: not TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{file}: nothing here is nested so deep") from error
-    return from_document(document, schema, name=str(file), folder=file.absolute().parent)
 
 
 def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, folder: Path) -> Schema:

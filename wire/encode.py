@@ -135,8 +135,9 @@ def health(
     firmware: str = "",
     unobserved_by_reason: "Mapping[str, int] | None" = None,
     sim: "bytes | None" = None,
+    modem: "bytes | None" = None,
 ) -> bytes:
-    """The box's own account; a holding is (outbox_id, below_seq, Ranges held), `sim` what sim() made."""
+    """The box's own account; a holding is (outbox_id, below_seq, Ranges held), `sim` and `modem` what those made."""
     return b"".join(
         [
             _stamp(1, at),
@@ -156,6 +157,7 @@ def health(
             text(15, firmware),
             _counts(16, unobserved_by_reason),
             octets(17, sim or b"", present=sim is not None),
+            b"" if modem is None else _entry(30, modem),
         ]
     )
 
@@ -182,6 +184,38 @@ def sim(
             unsigned(6, housekeeping_bytes),
             _optional_signed(7, exhausted_utc_ms),
             unsigned(8, degree),
+        ]
+    )
+
+
+def modem(
+    *,
+    model: str = "",
+    state: str = "",
+    registration: str = "",
+    operator: str = "",
+    cell: str = "",
+    iccid: str = "",
+    rsrp_dbm: "int | None" = None,
+    rsrq_db: "int | None" = None,
+    sinr_db: "int | None" = None,
+    steps: "Mapping[str, int] | None" = None,
+    helped: "Mapping[str, int] | None" = None,
+) -> bytes:
+    """One look at the modem, a part of `health`."""
+    return b"".join(
+        [
+            text(1, model),
+            text(2, state),
+            text(3, registration),
+            text(4, operator),
+            text(5, cell),
+            text(6, iccid),
+            _optional_signed(7, rsrp_dbm),
+            _optional_signed(8, rsrq_db),
+            _optional_signed(9, sinr_db),
+            _counts(10, steps),
+            _counts(11, helped),
         ]
     )
 

@@ -10,6 +10,7 @@ from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.gps_unit.fix import Fix, to_columns, within_limits
 from edge.gps_unit.interval import OpenInterval, Waiting, rows
+from edge.gps_unit.modes import Modes
 from edge.gps_unit.motion import FixWatch, Policy
 from edge.health import Health
 from wire.columns import encode_track
@@ -81,8 +82,12 @@ class Recorder:
         appended: Callable[[], None],
         tally: Tally,
         any_date: bool = False,
+        modes: Modes | None = None,
     ) -> None:
-        """`any_date`: dates are taken as the receiver says them, those of a replayed log too."""
+        """`any_date`: dates are taken as the receiver says them, those of a replayed log too.
+
+        `modes` may end an interval before its time, when a fix is news for a map; None: the beat alone does.
+        """
         self._reporting = reporting
         self._outbox = outbox
         self._clock = clock
@@ -92,6 +97,8 @@ class Recorder:
         self._appended = appended
         self._tally = tally
         self._any_date = any_date
+        self._modes = modes
+        self._urgent = False  # a fix that waits is news
         self._watch = FixWatch()
         self._events: deque[tuple[bytes, int, int]] = deque()
         self._last: Fix | None = None
@@ -115,6 +122,8 @@ class Recorder:
         if kept is not None:
             self._last = kept
             self._interval.add(Waiting(kept, self._clock.boot_id))
+            if self._modes is not None and self._modes.is_news(kept):
+                self._urgent = True
         self._look(fixed=True)
 
     @property
@@ -151,6 +160,11 @@ class Recorder:
             self._tally.unobserved["event_outbox"] += 1
         self._events.append((body, kind, cls))
 
+    def ask_health(self) -> None:
+        """A health record goes at the next turn, whenever the last one was."""
+        self._health.ask()
+        self._urgent = True
+
     # ------------------------------------------------------------------ the loop's turn
 
     def begin(self) -> None:
@@ -165,7 +179,9 @@ class Recorder:
         now_s = self._clock.monotonic_s()
         if now_s >= self._report_mono_s:
             self._report_mono_s = self._next_report_s()
-            self._report()
+            self._report(urgent=self._urgent)
+        elif self._urgent:
+            self._report(urgent=True)
         self.send_events()
         if now_s >= self._tick_mono_s:
             self._tick_mono_s = now_s + TICK_S
@@ -199,10 +215,11 @@ class Recorder:
 
     # ------------------------------------------------------------------ appending
 
-    def _report(self, *, ending: bool = False) -> None:
+    def _report(self, *, ending: bool = False, urgent: bool = False) -> None:
+        self._urgent = False
         try:
-            reporting = (ending or not self._still_parked()) and self._append_interval()
-            if ending or self._health.due(reporting=reporting, parked=self._parked):
+            reporting = (ending or urgent or not self._still_parked()) and self._append_interval()
+            if ending or self._health.due(reporting=reporting, parked=self.parked):
                 reporting |= self._append_health()
         except (OutboxFull, OutboxCorrupt) as error:  # what waits stays in the open interval
             log.debug("nothing appended: %s", error)
@@ -217,7 +234,8 @@ class Recorder:
         return waits and all(each.fix.parked for each in self._interval.waiting)
 
     @property
-    def _parked(self) -> bool:
+    def parked(self) -> bool:
+        """The last record said so."""
         return self._parked_until_s > float("-inf")
 
     def _append_interval(self) -> bool:
@@ -239,6 +257,8 @@ class Recorder:
 
     def _stood(self, last: Fix) -> None:
         """What the newest record says; half an interval early, so that the beat of the reports decides."""
+        if self._modes is not None:
+            self._modes.reported(last)
         reporting = self._reporting
         wait_s = reporting.parked_interval_s - reporting.interval_s / 2
         self._parked_until_s = self._clock.monotonic_s() + wait_s if last.parked else float("-inf")

@@ -17,6 +17,7 @@ from fuzz.box import NOW_UTC_MS
 from fuzz.forms import fields_changed, json_changed
 from fuzz.scratch import scratch
 from wire import encode, topics
+from wire.kinds import KIND_RESULT
 
 MAX_BYTES = 2048
 MINE = BridgeState(online=True, session=NOW_UTC_MS, store_id=9)
@@ -63,7 +64,7 @@ def _notes(data: bytes) -> Iterator[Note]:
             case 2:  # OTHER_STATE
                 yield Notice(topics.bridge_state("bridge-2"), content, retained)
             case _:
-                yield Result(unit="amb-1", body=content)
+                yield Result(unit="amb-1", kind=KIND_RESULT, body=content)
 
 
 def _cut(data: bytes) -> Iterator[tuple[int, bytes]]:

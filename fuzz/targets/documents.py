@@ -14,6 +14,7 @@ from edge.gps_unit.receiver import Line, Scan, _settings, lines_to_try
 from edge.gps_unit.sos import Sos
 from edge.memory import Memory
 from edge.today import Today, Traffic
+from edge.wiring import CommandIds
 from fuzz.box import StillClock
 from fuzz.forms import json_changed, lines_changed
 from fuzz.images import DOCUMENTS, damaged, documents_image, write_documents
@@ -46,14 +47,14 @@ def hold(data: bytes) -> None:
     budget = Budget(Plan(1_000_000), clock, memory)
     budget.count(Spent(live=5))
     assert Sim.FromString(budget.body()).live_bytes >= 5
-    commands = Commands(clock, wiring.CommandIds(memory))
+    commands = Commands(clock, CommandIds(memory))
     commands.carry_out(b'{"id":"c0ffee","verb":"ping","expires_utc_ms":9999999999999}')
     session = memory.count_up("session")
     assert 0 < session < 1 << 32, "it goes on the air as a uint32"
     after = Memory(path)
     assert after.recall("last_boot", None) == [clock.boot_id, "running"], "what is remembered is there again"
     assert after.count_up("session") > session
-    assert "c0ffee" in wiring.CommandIds(after).load()
+    assert "c0ffee" in CommandIds(after).load()
 
 
 def wiring_clock(memory: Memory) -> Clock:

@@ -135,6 +135,15 @@ def test_health_says_unknown_where_the_machine_does_not_tell() -> None:
     assert (content["rows"], content["cpu_celsius"], content["undervoltage"]) == (17, None, None)
 
 
+def test_health_says_what_the_modem_said_and_null_where_it_did_not() -> None:
+    assert published(health_entry(NOON_MS))["modem"] is None
+    modem = encode.modem(operator="TELKOMSEL", rsrp_dbm=-87, steps={"restart": 2}, helped={"restart": 1})
+    body = encode.health(at=AT, holdings=[], modem=modem)
+    said = published(body_entry(KIND_HEALTH, body))["modem"]
+    assert (said["operator"], said["rsrp_dbm"], said["sinr_db"], said["cell"]) == ("TELKOMSEL", -87, None, None)
+    assert (said["steps"], said["helped"]) == ({"restart": 2}, {"restart": 1})
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "name"),
     [

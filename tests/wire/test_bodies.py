@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,24 @@ def test_a_body_is_the_official_librarys(kind: int, data: st.DataObject) -> None
     assert len(body) == len(wanted)
     if all(len(value) < 2 for value in named.values() if isinstance(value, dict)):
         assert body == wanted  # the order of a map's entries is nobody's promise; ours is sorted
+
+
+modems = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("model", "state", "registration", "operator", "cell", "iccid"), words),
+        **dict.fromkeys(("rsrp_dbm", "rsrq_db", "sinr_db"), st.none() | sint32),
+        **dict.fromkeys(("steps", "helped"), counts),
+    },
+)
+
+
+@given(modems)
+def test_a_modem_in_a_health_record_is_the_official_librarys(said: dict[str, Any]) -> None:
+    body = encode.health(at=(1, 2, 3), holdings=[], modem=encode.modem(**said))
+    wanted = records_pb2.Health(at=stamp_message((1, 2, 3)), modem=records_pb2.Modem(**said))
+    assert records_pb2.Health.FromString(body) == wanted
+    assert len(body) == len(wanted.SerializeToString())
 
 
 @given(sims)
