@@ -6,6 +6,7 @@ from collections.abc import Callable
 from edge import service
 from edge.camera_node import wiring
 from edge.camera_node.config import load_node
+from edge.camera_node.heap import one_heap
 from edge.clock import Clock
 from edge.memory import Memory
 from edge.outbox import Outbox
@@ -18,6 +19,7 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
 
 
 def _run(argv: list[str], at: Callable[[str], None]) -> int:
+    one_heap()
     config = load_node(config_path(argv, "edge.camera_node", "docs/camera-node.md"))
     memory = Memory(config.documents.path, at=at)
     clock = Clock(
