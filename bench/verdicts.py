@@ -218,7 +218,8 @@ def _shares(trials: Iterable[Trial]) -> Iterator[Figure]:
     drawn = [trial for trial in trials if trial.drawn]
     for strength, reach in (("strong", ">= 97"), ("medium", ">= 90"), ("weak", None)):
         these = [trial for trial in drawn if trial.strength == strength]
-        yield _share(f"drawn scenes: {strength} faults found", these, reach)
+        if these:
+            yield _share(f"drawn scenes: {strength} faults found", these, reach)
     for kind in FAULTS:
         for strength in reversed(STRENGTHS):
             these = [trial for trial in drawn if trial.kind == kind and trial.strength == strength]
