@@ -180,15 +180,15 @@ def watch(seed: int, hours: float) -> Watch:
 
 
 def _days(seed: int, hours: float) -> Iterator[Weather]:
-    """The weather of each picture: day, 40 minutes of dusk, night and dawn, all within the hours."""
+    """The weather of each picture: day, 40 minutes of dusk, night and dawn, in 4 hours or in all of them."""
     random = np.random.default_rng(4000 + seed)
-    whole_s, dusk_s = hours * 3600, min(2400.0, hours * 3600 / 6)
+    whole_s, dusk_s = max(4.0, hours) * 3600, 2400.0
     exposure, exposed_until_s, rain, rain_until_s, wind = 1.0, 0.0, 0.0, 0.0, 0.3
     shift_s = float(random.uniform(0, whole_s))
-    for at_s in np.arange(0, whole_s, EVERY_S):
+    for at_s in np.arange(0, hours * 3600, EVERY_S):
         phase_s = (at_s + shift_s) % whole_s
         into = min(phase_s - whole_s / 2, whole_s - phase_s)  # of the dark half, from its nearer end
-        light = 1.0 if phase_s < whole_s / 2 else max(0.0, 1 - into / dusk_s)
+        light = 1.0 if phase_s < whole_s / 2 else max(0.0, 1 - float(into) / dusk_s)
         if at_s > exposed_until_s:
             step = random.random() < 0.02
             exposure = float(random.uniform(0.72, 1.35)) if step else 1.0
@@ -218,7 +218,8 @@ def _shares(trials: Iterable[Trial]) -> Iterator[Figure]:
     drawn = [trial for trial in trials if trial.drawn]
     for strength, reach in (("strong", ">= 97"), ("medium", ">= 90"), ("weak", None)):
         these = [trial for trial in drawn if trial.strength == strength]
-        yield _share(f"drawn scenes: {strength} faults found", these, reach)
+        if these:
+            yield _share(f"drawn scenes: {strength} faults found", these, reach)
     for kind in FAULTS:
         for strength in reversed(STRENGTHS):
             these = [trial for trial in drawn if trial.kind == kind and trial.strength == strength]

@@ -44,6 +44,8 @@ reboot. A verdict stays for 10 s at least. A defocus that takes hours is learned
 
 {conditions}.
 
+False alarms are a count: with none at all it takes 144 hours to bound them at 0.5 a day; fewer hours bound them worse.
+
 """
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import av
-import numpy as np
-from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
-from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
+from edge.camera_node.camera import picture
+from edge.camera_node.picture import Picture
 from wire.errors import PantauError
 
 
@@ -44,7 +42,8 @@ def pictures(path: Path, *, every_s: float) -> Iterator[tuple[float, Picture]]:
                     frames += 1
                     first_s = time_s if first_s is None else first_s
                     if time_s - first_s + 1e-6 >= due_s:
-                        yield time_s - first_s, picture(frame, damaged=damaged)
+                        seen = picture(frame)
+                        yield time_s - first_s, replace(seen, corrupt=damaged or seen.corrupt)
                         due_s, damaged = max(due_s + every_s, time_s - first_s), False
             if not frames:
                 raise ClipUnreadable(f"{path}: no picture in it can be decoded")
@@ -52,19 +51,3 @@ def pictures(path: Path, *, every_s: float) -> Iterator[tuple[float, Picture]]:
         if isinstance(error, ClipUnreadable):
             raise
         raise ClipUnreadable(f"{path}: {error.strerror or error}") from error
-
-
-def picture(frame: VideoFrame, *, damaged: bool = False) -> Picture:
-    """A decoded frame at the size in which it is judged, in full range: 16 .. 235 of a TV signal becomes 0 .. 255."""
-    height, width = LUMA_SHAPE
-    small = frame.reformat(width, height, "yuvj420p", interpolation="AREA", dst_color_range="JPEG")
-    planes = cast(NDArray[np.uint8], small.to_ndarray())
-    rows = CHROMA_SHAPE[0] // 2
-    return Picture(
-        luma=planes[:height],
-        u=planes[height : height + rows].reshape(CHROMA_SHAPE),
-        v=planes[height + rows :].reshape(CHROMA_SHAPE),
-        width_px=frame.width,
-        height_px=frame.height,
-        corrupt=damaged or frame.is_corrupt,
-    )
