@@ -15,6 +15,7 @@ from broker.desk import Desk, Note
 from broker.downlink import Downlink
 from wire import encode
 from wire.inputs import ACKNOWLEDGE, BY, CALL, SOS, SOS_ACKNOWLEDGED, TIMES
+from wire.kinds import KIND_RESULT
 
 UNIT = "amb-017"
 LATER_MS = 1 << 62
