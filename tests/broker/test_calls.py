@@ -84,7 +84,7 @@ def test_or_once_the_commands_result_is_stored(desk: Desk, downlink: Downlink, c
     body = encode.result(at=(1, 0, 0), command_id=order.id, ok=ok, detail="")
     desk._take_one(Result(unit="amb-018", kind=KIND_RESULT, body=body))
     assert len(calls.listed()) == 1, "another unit's word does not count"
-    desk._take_one(Result(unit=UNIT, body=body))
+    desk._take_one(Result(unit=UNIT, kind=KIND_RESULT, body=body))
     assert calls.listed() == []
 
 
