@@ -9,8 +9,7 @@ from broker.clean import read_body
 from broker.store import LogEntry
 
 SEEING = "seeing"
-# A healthy camera is said again every six hours (edge/camera_node/node.py); a box without a link for an hour speaks for
-# no camera any more.
+# A camera is said again every six hours (edge/camera_node/node.py). Presence, where it is known, says it sooner.
 UNHEARD_AFTER_S = 7 * 3600.0
 
 
@@ -28,6 +27,7 @@ class Camera:
     cause: str | None
     confidence_percent: int
     said_utc_ms: int | None
+    since_utc_ms: int | None  # since when it is as it is; None: not known
     link: str | None  # online, offline, or None: not known
 
 
@@ -71,5 +71,6 @@ def _camera(entry: LogEntry, body: object, now_utc_ms: int, connected: bool | No
         cause=body.cause or None,  # type: ignore[attr-defined]
         confidence_percent=body.confidence_percent,  # type: ignore[attr-defined]
         said_utc_ms=entry.utc_ms,
+        since_utc_ms=body.since_utc_ms if body.HasField("since_utc_ms") else entry.utc_ms,  # type: ignore[attr-defined]
         link=None if connected is None else "online" if connected else "offline",
     )

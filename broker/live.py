@@ -151,6 +151,7 @@ def _camera(reading: Reading) -> dict[str, Any]:
         "confidence_percent": body.confidence_percent,
         "reason": body.reason,
         "utc": reading.utc,
+        "since_utc": utc_text(body.since_utc_ms) if body.HasField("since_utc_ms") else reading.utc,
     }
 
 

@@ -38,7 +38,7 @@ def cameras(
 ) -> None:
     """A wall of words: how many cameras see right now, which do not, why, and since when.
 
-    Exit 0 when all see, 1 when one does not, 2 when the store is not there.
+    Exit 0 when all see, 1 when one does not or nobody can say, 2 when the store is not there.
     """
     from broker.cameras import wall
     from wire.kinds import KIND_CAMERA
@@ -71,13 +71,13 @@ def shown(found: list[Camera], *, now_utc_ms: int, every: bool = False) -> Rende
     if unknown:
         headline.append(f", of {unknown} nobody can say", "bold yellow")
     table = Table(box=None, header_style="bold")
-    for column in ("agency", "asset", "camera", "verdict", "said", "sure", "why"):
-        table.add_column(column, no_wrap=column != "why", justify="right" if column in ("said", "sure") else "left")
+    for column in ("agency", "asset", "camera", "verdict", "since", "sure", "why"):
+        table.add_column(column, no_wrap=column != "why", justify="right" if column in ("since", "sure") else "left")
     for one in sorted(found, key=lambda one: (one.sees is True, one.sees is None)):
         if one.sees and not every:
             continue
         style = {True: None, False: "red", None: "yellow"}[one.sees]
-        words = [one.agency, one.asset, one.camera, one.verdict, _ago(one.said_utc_ms, now_utc_ms)]
+        words = [one.agency, one.asset, one.camera, one.verdict, _ago(one.since_utc_ms, now_utc_ms)]
         table.add_row(*words, f"{one.confidence_percent} %", one.why, style=style)
     return Group(headline, table) if table.row_count else headline
 

@@ -230,6 +230,7 @@ def camera(
     reason: str = "",
     frames_per_s_x100: "int | None" = None,
     bitrate_kbps: "int | None" = None,
+    since_utc_ms: "int | None" = None,
 ) -> bytes:
     """A verdict on a camera's picture."""
     return b"".join(
@@ -242,6 +243,7 @@ def camera(
             text(6, reason),
             unsigned(7, frames_per_s_x100 or 0, present=frames_per_s_x100 is not None),
             unsigned(8, bitrate_kbps or 0, present=bitrate_kbps is not None),
+            _optional_signed(9, since_utc_ms),
         ]
     )
 

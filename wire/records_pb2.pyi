@@ -320,7 +320,7 @@ class Holding(_message.Message):
     def __init__(self, outbox_id: _Optional[int] = ..., below_seq: _Optional[int] = ..., held: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Camera(_message.Message):
-    __slots__ = ("at", "camera", "verdict", "cause", "confidence_percent", "reason", "frames_per_s_x100", "bitrate_kbps")
+    __slots__ = ("at", "camera", "verdict", "cause", "confidence_percent", "reason", "frames_per_s_x100", "bitrate_kbps", "since_utc_ms")
     AT_FIELD_NUMBER: _ClassVar[int]
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
@@ -329,6 +329,7 @@ class Camera(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     FRAMES_PER_S_X100_FIELD_NUMBER: _ClassVar[int]
     BITRATE_KBPS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_UTC_MS_FIELD_NUMBER: _ClassVar[int]
     at: Stamp
     camera: str
     verdict: str
@@ -337,7 +338,8 @@ class Camera(_message.Message):
     reason: str
     frames_per_s_x100: int
     bitrate_kbps: int
-    def __init__(self, at: _Optional[_Union[Stamp, _Mapping]] = ..., camera: _Optional[str] = ..., verdict: _Optional[str] = ..., cause: _Optional[str] = ..., confidence_percent: _Optional[int] = ..., reason: _Optional[str] = ..., frames_per_s_x100: _Optional[int] = ..., bitrate_kbps: _Optional[int] = ...) -> None: ...
+    since_utc_ms: int
+    def __init__(self, at: _Optional[_Union[Stamp, _Mapping]] = ..., camera: _Optional[str] = ..., verdict: _Optional[str] = ..., cause: _Optional[str] = ..., confidence_percent: _Optional[int] = ..., reason: _Optional[str] = ..., frames_per_s_x100: _Optional[int] = ..., bitrate_kbps: _Optional[int] = ..., since_utc_ms: _Optional[int] = ...) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("at", "camera", "media_type", "image", "why")

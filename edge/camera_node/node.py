@@ -86,6 +86,7 @@ class Node:
         self._recorder, self._budget, self._clock, self._notes = recorder, budget, clock, notes
         self._around = around
         self._said: dict[str, tuple[Said, float]] = {}
+        self._since: dict[str, list[Any]] = notes.recall("since", {})  # by camera: verdict, cause, UTC ms
         self._skewed: set[str] = set()
         self._next_turn_s = 0.0
         self._learned_s = clock.monotonic_s() + LEARNED_FIRST_S
@@ -223,11 +224,20 @@ class Node:
         if not changed and now_s - at_s < SAID_AGAIN_S:
             return
         self._said[name] = said, now_s
-        self._recorder.verdict(name, said, lens.watched.quality(now_s))
+        self._recorder.verdict(name, said, lens.watched.quality(now_s), self._began(name, said))
         if changed:
             log.info("%s: %s (%s)", name, said.verdict, said.reason)
             if before is not None and lens.watched.failure is None:
                 self._snapshots.changed(name, said.verdict)
+
+    def _began(self, name: str, said: Said) -> int | None:
+        """Since when this is said of the camera, over restarts too; None: by no clock that was right."""
+        words: list[Any] = [said.verdict, said.cause]
+        kept = self._since.get(name)
+        if not (isinstance(kept, list) and kept[:2] == words and len(kept) == 3):
+            kept = self._since[name] = [*words, self._clock.utc_ms()]
+            self._notes.remember("since", dict(self._since))
+        return kept[2] if type(kept[2]) is int else None
 
     def _recover(self, name: str, lens: Lens, now_s: float) -> None:
         sharers = [other for other, one in self._lenses.items() if lens.relay is not None and one.relay == lens.relay]

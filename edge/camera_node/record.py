@@ -47,7 +47,7 @@ class Recorder:
         """Something worth an event."""
         self.put(encode.event(at=self._clock.stamp(), name=name, detail=detail), KIND_EVENT)
 
-    def verdict(self, camera: str, said: Said, quality: Quality) -> None:
+    def verdict(self, camera: str, said: Said, quality: Quality, since_utc_ms: int | None) -> None:
         """What is said of a camera, from now on or still."""
         rate, bitrate = quality.seen_frames_per_s, quality.bitrate_kbps
         body = encode.camera(
@@ -59,6 +59,7 @@ class Recorder:
             reason=said.reason,
             frames_per_s_x100=None if rate is None else round(100 * rate),
             bitrate_kbps=None if bitrate is None else round(bitrate),
+            since_utc_ms=since_utc_ms,
         )
         self.put(body, KIND_CAMERA)
 

@@ -53,7 +53,13 @@ class CameraHost:
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [*inside, SYSTEM_PYTHON, "-I", str(_PROGRAM)],
+            [
+                *inside,
+                SYSTEM_PYTHON,
+                "-I",
+                str(_PROGRAM),
+                str(folder),
+            ],  # the folder: to be found in a list of processes
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(folder / "cameras.log").open("wb"),

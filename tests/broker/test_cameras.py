@@ -24,8 +24,9 @@ NOON_MS = 1_795_348_800_000
 UNIT = "pole-7"
 
 
-def verdict(camera: str, said: str, *, at_ms: int = NOON_MS, reason: str = "") -> bytes:
+def verdict(camera: str, said: str, *, at_ms: int = NOON_MS, reason: str = "", since_ms: int | None = None) -> bytes:
     return encode.camera(
+        since_utc_ms=since_ms,
         at=(at_ms, 1, 0),
         camera=camera,
         verdict=said,
@@ -63,6 +64,18 @@ def test_of_each_camera_the_newest_verdict_counts_whatever_order_they_came_in(st
         ("south", True, "seeing", ""),
     ]
     assert {(one.agency, one.asset, one.unit) for one in found} == {("transport", "junction-7", UNIT)}
+
+
+def test_a_verdict_that_is_only_said_again_is_as_old_as_when_it_began(store: Store) -> None:
+    put(store, 1, verdict("north", "covered", since_ms=NOON_MS))
+    put(store, 2, verdict("north", "covered", at_ms=NOON_MS + 21_600_000, since_ms=NOON_MS))
+    (north,) = wall(store.newest_looks(KIND_CAMERA), now_utc_ms=NOON_MS + 21_700_000)
+    assert (north.since_utc_ms, north.said_utc_ms) == (NOON_MS, NOON_MS + 21_600_000)
+    told = Picture("transport", "junction-7")
+    for entry in store.read_log(0, 10):
+        told = moved(told, entry, read_body(entry))
+    (camera,) = json.loads(state_message(told).payload)["cameras"].values()
+    assert camera["since_utc"] == "2026-11-22T12:00:00.000Z" and camera["utc"] == "2026-11-22T18:00:00.000Z"
 
 
 def test_of_a_camera_whose_box_is_away_or_silent_nobody_can_say(store: Store) -> None:
