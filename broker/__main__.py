@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STORE_RETRY_S = 0.5
 PARTS = ("mosquitto", "bridge", "publisher")
-MORE = ("work",)  # may be left out, and fail for themselves
+MORE = ("work", "sink")  # may be left out, and fail for themselves
 
 
 def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
@@ -38,6 +38,8 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
     try:
         config = load_centre(asked.config)
         config.store.state_directory.mkdir(parents=True, exist_ok=True)
+        if asked.part == "sink":
+            return _sink(config, asked.name or "", Path(asked.config), at)
         return _run(asked.part, asked.config, config, at)
     except ConfigError as error:
         logging.error("%s", error)
@@ -51,6 +53,7 @@ def _asked(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m broker", description=__doc__)
     parser.add_argument("--config", required=True, help="the centre's TOML file")
     parser.add_argument("part", nargs="?", choices=(*PARTS, *MORE), help="run only this part, in this process")
+    parser.add_argument("name", nargs="?", help="which sink")
     return parser.parse_args(argv)
 
 
@@ -142,6 +145,28 @@ def _work(config: CentreConfig, at: Callable[[str], None]) -> int:
                     deriver = Deriver(store, memory, zone=zone, areas=areas, keep_days=config.work.keep_days)
                     Teller(store, memory, deriver, config.endpoint(config.credentials.work), told=told).run(stop)
             except StoreUnavailable as error:
+                logging.info("waiting for the store: %s", error)
+                stop.wait(STORE_RETRY_S)
+    return 0
+
+
+def _sink(config: CentreConfig, name: str, path: Path, at: Callable[[str], None]) -> int:
+    from broker.sink import Aside, Given, Pump, options_of, sink_figures
+    from broker.store import StoreUnavailable, open_store
+
+    options, open_sink = options_of(config.sink(name), path.absolute().parent)
+    stop, given = _stop(), Given()
+    sink = open_sink(options)
+    aside = Aside(config.aside_path(name))
+    with ExitStack() as stack:
+        stack.callback(sink.close)
+        _tell(config, stack, None, options.metrics_port, lambda: sink_figures(given, time.monotonic()))
+        while not stop.is_set():
+            try:
+                with open_store(config.store.url) as store:
+                    Pump(store, sink, options, aside, given=given, at=at).run(stop)
+            except StoreUnavailable as error:
+                given.failures["store"] += 1
                 logging.info("waiting for the store: %s", error)
                 stop.wait(STORE_RETRY_S)
     return 0

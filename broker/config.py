@@ -69,6 +69,16 @@ def _consumer(written: Any) -> Consumer:
     return consumer
 
 
+def _sinks(written: object) -> tuple[dict[str, Any], ...]:
+    """Tables with a name each; what else they say is looked at by the sink's own process (`broker.sink.options_of`)."""
+    if not isinstance(written, list) or not all(isinstance(one, dict) for one in written):
+        raise ValueError(written)
+    names = [one.get("name") for one in written]
+    if not all(isinstance(name, str) and valid_name(name) for name in names) or len(set(names)) < len(names):
+        raise ValueError(written)
+    return tuple(written)
+
+
 def _store_url(url: str) -> str | None:
     return None if url.startswith("sqlite:///") and len(url) > len("sqlite:///") else _STORE_WANTED
 
@@ -192,6 +202,17 @@ class WorkPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkPlaces:
+    """Who else gets the log (docs/sinks.md): `[[sinks.each]]`, each with a process of its own."""
+
+    each: tuple[dict[str, Any], ...] = setting(
+        "one table a sink; its keys are checked when it is started", convert=_sinks,
+        wanted='tables [[sinks.each]], each with a name of its own: name = "erp", kind = "webhook"', default=(),
+        reason="none until named",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class CentreConfig:
     """The centre's file."""
 
@@ -200,6 +221,7 @@ class CentreConfig:
     store: StorePlace
     metrics: MetricsPlace
     work: WorkPlace
+    sinks: SinkPlaces
 
     @property
     def roles(self) -> Roles:
@@ -266,6 +288,18 @@ class CentreConfig:
     def presence_path(self) -> Path:
         """Where the bridge writes who is online (`broker.presence.read_presence` reads it)."""
         return self.store.state_directory / "presence.json"
+
+    def sink(self, name: str) -> dict[str, Any]:
+        """What is written of that sink; raises ConfigError when there is none of that name."""
+        for one in self.sinks.each:
+            if one["name"] == name:
+                return one
+        names = ", ".join(str(one["name"]) for one in self.sinks.each) or "none"
+        raise ConfigError("the centre", [Problem(key="sinks.each", value=repr(name), wanted=f"one of {names}")])
+
+    def aside_path(self, sink: str) -> Path:
+        """Where what a sink's consumer refused is written down."""
+        return self.store.state_directory / "sinks" / f"{sink}-aside.jsonl"
 
     @property
     def work_memory_path(self) -> Path:

@@ -23,7 +23,8 @@ from broker.figure import Figure, by, counter, gauge
 from broker.publisher import Stop
 from broker.sinks import Item, NotNow, Options, Refused, Sink
 from broker.store import LogEntry, Store, StoreUnavailable
-from settings import ConfigError, Problem, from_document
+from settings import ConfigError, Problem
+from settings.load import from_document
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def sink_figures(given: Given, now_mono_s: float) -> list[Figure]:
     """All that a sink counts."""
     since = given.delivered_mono_s
     return [
-        counter("pantau_sink_delivered_total", "Records the consumer has taken, repeated ones included", given.delivered),
+        counter("pantau_sink_delivered_total", "Records the consumer took, repeated ones included", given.delivered),
         counter("pantau_sink_set_aside_total", "Records the consumer will never take", given.set_aside),
         counter("pantau_sink_failures_total", "Attempts that failed", by(dict(given.failures)), "reason"),
         gauge("pantau_sink_cursor_log_id", "The last log_id that the consumer has", given.cursor),

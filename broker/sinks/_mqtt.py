@@ -38,13 +38,17 @@ class MqttOut:
         self._login = login
         self._timeout_s = timeout_s
         self._client: Client | None = None
+        self._used_s = 0.0
 
     def send(self, messages: Sequence[Message]) -> None:
         """Publish at QoS 1 and return when the broker has answered each; raises NotNow."""
+        if time.monotonic() - self._used_s > _KEEPALIVE_S:  # nobody has pinged: the broker has closed it
+            self.close()
         try:
             client = self._client or self._connected()
             waiting = [client.publish(one.topic, one.payload, 1, one.retain) for one in messages]
             self._until(client, waiting)
+            self._used_s = time.monotonic()
         except (OSError, ValueError, RuntimeError) as error:
             self.close()
             raise NotNow(str(error) or type(error).__name__) from error
