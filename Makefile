@@ -23,14 +23,18 @@ help: ## Show this help
 
 run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machine, and a live table (Ctrl-C ends it)
 	@sh packaging/need-mosquitto.sh
+	@sh packaging/need-camera.sh
 	@exec $(BIN)/pantau run --units $(UNITS) --speed $(SPEED) --port $(PORT) $(if $(LOG),--log $(LOG))
 
 test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
 	@sh packaging/need-mosquitto.sh
 	@sh packaging/need-fuse.sh
 	@sh packaging/need-dbusmock.sh
+	@sh packaging/need-camera.sh
 	@sh packaging/need-faults.sh
-	@exec $(BIN)/python -m pytest --numprocesses 4 --dist loadfile  # most of a test is waiting: 8 minutes instead of 25
+	@# Four at once, as most of a test is waiting: 8 minutes instead of 25.
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile \
+	|| { test -n "$(AGAIN)" && echo "once more, alone:" && $(BIN)/python -m pytest --last-failed; }
 
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
 	$(BIN)/ruff check .

@@ -14,9 +14,11 @@ from bench.report import failed, progress
 BENCHES: Final = {
     "codec": "bytes a fix of the track encoding, over real drives",
     "air": "bytes an epoch on the air, at IP level, everything included",
+    "profiles": "where a live map shows a vehicle against where it is, under the default profiles",
     "parked": "bytes a parked unit sends in a day, at IP level, from its measured parts",
     "outbox": "append latency against the backlog, bytes written to the card a day",
     "edge": "gps_unit's memory with a full outbox, and CPU an epoch",
+    "cameras": "CPU a judged keyframe, kept open against short-lived, memory with eight cameras, a snapshot's bytes",
     "path": "append to clean topic, latency",
     "ingest": "fixes a second stored and receipted, CPU a fix of bridge and publisher",
     "units": "cost growth: the same rows from 10, 100, 1,000 and 5,000 units",
@@ -25,6 +27,7 @@ BENCHES: Final = {
     "enrolment": "boxes imported, labelled and enrolled in one run: what one costs among thousands and among 100",
     "work": "cost of hours: a day of a city's assets, and one late record in a store that grows",
     "alternatives": "a stock Mosquitto on the box, bridging with persistence: on the air, on the card, after a SIGKILL",
+    "verdicts": "whether a camera's judge finds what is wrong, how fast, and how often it cries wolf",
     "drain": "a day's backlog over a slow link while live goes on",
     "overload": "a slowed bridge at 4 and 10 times its capacity: goodput, live lateness, bytes resent",
 }

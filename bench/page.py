@@ -29,6 +29,10 @@ NOTES = {
 Memory and sockets grow with the fleet. A fix costs bridge and publisher about the same; the broker, which looks for
 its readers among all connections, and the load's own process pay for 5,000 of them on the same two cores.
 """,
+    "cameras": """
+A stream kept open costs by its bytes, a session for each look by the look; at a look each 5 s they cost about the same,
+and the open one also tells frame rate and stalls ([decision 17](decisions/0017-one-eye-and-one-ear-a-camera.md)).
+""",
     "profile": """
 What was done about these paths, as sampling showed them one after the other:
 

@@ -23,9 +23,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from bench.drives import NoRealData, full_drives
 from bench.driving import ROW_FIXES, endless
 from bench.report import Figure, median, percentile, show, skipped
+from edge import wiring as box
 from edge.clock import Clock
 from edge.config import load_unit
-from edge.gps_unit import wiring
 from edge.memory import Memory
 from edge.outbox import Outbox
 from stage.city import CONSUMER, HOST, City, UnitPlan
@@ -94,7 +94,7 @@ def _unit(city: City) -> Iterator[Callable[[bytes], tuple[int, float]]]:
     """A unit's outbox and uplink, without its receiver; `append(body)` gives the row's seq, and when it was on disk."""
     config, clock, stop = load_unit(city.unit_config(PLAN.name)), Clock(), threading.Event()
     outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock)
-    uplink = wiring.uplink(config, clock, outbox, Memory(config.documents.path))
+    uplink = box.uplink(config, clock, outbox, Memory(config.documents.path))
     thread = threading.Thread(target=uplink.run, args=(stop,), name="uplink")
 
     def append(body: bytes) -> tuple[int, float]:

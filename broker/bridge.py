@@ -17,6 +17,7 @@ from typing import Final
 
 from broker.bridge_figures import bridge_figures
 from broker.bridge_state import BridgeState
+from broker.calls import Calls
 from broker.committer import LISTEN_LONG_S, Committer
 from broker.desk import NOBODY, Desk, DownConnected, Note, Notice, ReaderConnected
 from broker.downlink import Downlink
@@ -170,7 +171,8 @@ class Bridge:
         def publish_state() -> None:
             reader.publish(topic, state, qos=1, retain=True)
 
-        with Downlink(self._settings.downlink_path) as downlink:
+        path = self._settings.downlink_path
+        with Downlink(path) as downlink, Calls(path) as calls:
             desk = self._desk = Desk(
                 mine,
                 self._settings.name,
@@ -180,6 +182,7 @@ class Bridge:
                 wary=lambda: self._committer.listen_first(LISTEN_LONG_S),
                 presence_path=self._settings.presence_path,
                 downlink=downlink,
+                calls=calls,
                 counters=self.counters,
                 at=self._at,
             )

@@ -202,9 +202,46 @@ def _health(health: records_pb2.Health) -> Json:
         "bytes_down_today": health.bytes_down_today,
         "cpu_celsius": health.cpu_decidegree_c / 10 if health.HasField("cpu_decidegree_c") else None,
         "undervoltage": health.undervoltage if health.HasField("undervoltage") else None,
+        "modem": _modem(health.modem) if health.HasField("modem") else None,
         "disk_free_bytes": health.disk_free_bytes,
         "uptime_s": health.uptime_s,
         "firmware": health.firmware,
+        **_sim(health.sim if health.HasField("sim") else None),
+    }
+
+
+def _sim(sim: records_pb2.Sim | None) -> Json:
+    """What the SIM has carried since its reset day; null from a box that does not count it."""
+    if sim is None:
+        return {"sim_bytes_by_class": None, "plan_bytes": None, "plan_exhausted_utc": None, "plan_degree": 0}
+    return {
+        "sim_bytes_by_class": {
+            "verdict": sim.verdict_bytes,
+            "snapshot": sim.snapshot_bytes,
+            "live": sim.live_bytes,
+            "backlog": sim.backlog_bytes,
+            "housekeeping": sim.housekeeping_bytes,
+        },
+        "plan_bytes": sim.plan_bytes or None,
+        "plan_exhausted_utc": utc_text(sim.exhausted_utc_ms) if sim.HasField("exhausted_utc_ms") else None,
+        "plan_degree": sim.degree,
+    }
+
+
+def _modem(modem: records_pb2.Modem) -> Json:
+    """What the modem said at the last look; null: it did not."""
+    return {
+        "model": modem.model or None,
+        "state": modem.state or None,
+        "registration": modem.registration or None,
+        "operator": modem.operator or None,
+        "cell": modem.cell or None,
+        "iccid": modem.iccid or None,
+        "rsrp_dbm": modem.rsrp_dbm if modem.HasField("rsrp_dbm") else None,
+        "rsrq_db": modem.rsrq_db if modem.HasField("rsrq_db") else None,
+        "sinr_db": modem.sinr_db if modem.HasField("sinr_db") else None,
+        "steps": dict(modem.steps),
+        "helped": dict(modem.helped),
     }
 
 

@@ -23,7 +23,7 @@ from broker.store import Arrival, Outcome, Store, StoreUnavailable
 from broker.tally import BULK, DUPLICATE, LIVE, POISON, Tally
 from wire.decode import Parcel, decode_parcel, encode_receipt
 from wire.errors import PeerViolation
-from wire.kinds import CLASS_ALARM, KIND_RESULT
+from wire.kinds import CLASS_ALARM, KIND_EVENT, KIND_REPORTED, KIND_RESULT
 from wire.ranges import MAX_SEQ, Ranges
 from wire.topics import parse_unit_topic, receipt
 
@@ -58,6 +58,7 @@ ODD_FLAGS: Final = tuple(
 )
 
 Found = TypeVar("Found")
+_ANSWERS: Final = (KIND_RESULT, KIND_REPORTED)  # kinds that the desk waits for
 
 
 class Send(Protocol):
@@ -68,7 +69,16 @@ class Send(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A command's result that is stored."""
+    """A command's result, or what a unit reports of its configuration (`kind` tells which), that is stored."""
+
+    unit: str
+    kind: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An event of class alarm that is stored."""
 
     unit: str
     body: bytes
@@ -105,7 +115,7 @@ class Committer:
         lanes: Lanes,
         open_store: Callable[[], Store],
         send: Send,
-        told: Callable[[list[Heard] | Result], None],
+        told: Callable[[list[Heard] | Result | Alarm], None],
         *,
         opened: Callable[[int], None] = lambda _store_id: None,
         receipts: Receipts | None = None,
@@ -270,8 +280,10 @@ class Committer:
         at_once = bulk or self._receipts.greets(unit, parcel.session)
         for row, outcome in zip(parcel.rows, outcomes, strict=True):
             at_once = at_once or row.cls == CLASS_ALARM
-            if row.kind == KIND_RESULT and outcome & Outcome.STORED:
-                self._told(Result(unit=unit, body=row.body))
+            if row.kind in _ANSWERS and outcome & Outcome.STORED:
+                self._told(Result(unit=unit, kind=row.kind, body=row.body))
+            if row.cls == CLASS_ALARM and row.kind == KIND_EVENT and outcome & Outcome.STORED:
+                self._told(Alarm(unit=unit, body=row.body))
             if outcome != PLAINLY_STORED:  # flags are slow: a microsecond each
                 self._count(outcome, odd)
                 if outcome & Outcome.CONFLICT:

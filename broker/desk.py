@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from broker.bridge_state import BridgeState, Verdict, judge, parse_state
-from broker.committer import Result, Send, reason
+from broker.calls import Calls
+from broker.committer import Alarm, Result, Send, reason
 from broker.downlink import Downlink
 from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
 from broker.stopping import Stop
 from wire import records_pb2
 from wire.decode import decode_body
 from wire.errors import PeerViolation
-from wire.kinds import KIND_RESULT
+from wire.inputs import BY, CALL, SOS, SOS_ACKNOWLEDGED, TIMES
+from wire.kinds import KIND_EVENT
 from wire.topics import bridge_state, command, desired, parse_unit_topic
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ class Fleet(NamedTuple):
 
 NOBODY: Final = Fleet(0, 0, 0)
 
-Note = list[Heard] | Result | Notice | DownConnected | ReaderConnected
+Note = list[Heard] | Result | Alarm | Notice | DownConnected | ReaderConnected
 
 
 class Desk:
@@ -80,6 +82,7 @@ class Desk:
         wary: Callable[[], None] = lambda: None,
         presence_path: Path,
         downlink: Downlink,
+        calls: Calls,
         counters: Callable[[], Mapping[str, int]],
         at: Callable[[str], None] = lambda _point: None,
     ) -> None:
@@ -91,11 +94,13 @@ class Desk:
         self._wary = wary  # told when an elder bridge of another store may be alive, and cut off by this one
         self._presence_path = presence_path
         self._downlink = downlink
+        self._calls = calls
         self._counters_of_all = counters
         self._at = at
         self.counters: Counter[str] = Counter()
         self.register = Register(read_presence(presence_path)[0])
         self._desired_change = 0
+        self._ordered = downlink.newest_order()  # what was ordered before goes with the first round
         self._down_connected = False
         self._downlink_fails = False
         self._yields = False
@@ -135,6 +140,8 @@ class Desk:
         match note:
             case Result():
                 self._result(note)
+            case Alarm():
+                self._alarm(note)
             case DownConnected():
                 self._down_connected, self._desired_change, self._commands_due_s = True, 0, 0.0
             case ReaderConnected():
@@ -173,19 +180,38 @@ class Desk:
                 return
 
     def _result(self, result: Result) -> None:
-        body = decode_body(KIND_RESULT, result.body)
+        body = decode_body(result.kind, result.body)
         if isinstance(body, records_pb2.Result):
             self._at("command:answered")
-            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body.command_id))
+            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body))
+        elif isinstance(body, records_pb2.Reported):
+            version, said = body.version, body.json
+            self._with_downlink(lambda downlink: downlink.reported(result.unit, version, said, utc_ms=_utc_ms()))
 
-    def _finish(self, downlink: Downlink, unit: str, command_id: str) -> None:
-        downlink.finished(unit, command_id)
+    def _alarm(self, alarm: Alarm) -> None:
+        """Calls for help are kept where dispatchers look; a bridge killed just here hears it when it is said again."""
+        body = decode_body(KIND_EVENT, alarm.body)
+        if not isinstance(body, records_pb2.Event):
+            return
+        call, by = body.detail.get(CALL, ""), body.detail.get(BY, "")
+        if body.name == SOS:
+            times = body.detail.get(TIMES, "")
+            place = (body.lat_e7, body.lon_e7) if body.HasField("lat_e7") and body.HasField("lon_e7") else None
+            said = int(times) if times.isascii() and times.isdecimal() and len(times) < 10 else 1
+            self._with_downlink(lambda _: self._calls.called(alarm.unit, call, said, place, _utc_ms()))
+        elif body.name == SOS_ACKNOWLEDGED:
+            self._with_downlink(lambda _: self._calls.ended(alarm.unit, call, by))
+
+    def _finish(self, downlink: Downlink, unit: str, result: records_pb2.Result) -> None:
+        downlink.finished(unit, result.command_id, ok=result.ok, detail=result.detail, utc_ms=_utc_ms())
+        self._calls.answered(unit, result.command_id)
         self._at("command:finished")
 
     def _talk_down(self, now_s: float) -> None:
         if not self._down_connected:
             return
         self._with_downlink(self._send_desired)
+        self._with_downlink(self._send_new_orders)
         if now_s >= self._commands_due_s:
             self._commands_due_s = now_s + COMMANDS_EVERY_S
             self._send_commands(None)
@@ -196,6 +222,14 @@ class Desk:
                 self._down_connected = False  # the next connect starts over
                 return
             self._desired_change = document.change
+
+    def _send_new_orders(self, downlink: Downlink) -> None:
+        """What was ordered just now waits for no round."""
+        newest = downlink.newest_order()
+        if newest > self._ordered:
+            for one in downlink.open_commands(_utc_ms(), after_order=self._ordered):
+                self._send(command(one.unit), one.encode())
+            self._ordered = newest
 
     def _send_commands(self, unit: str | None) -> None:
         def send_open(downlink: Downlink) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +24,12 @@ CREATE TABLE IF NOT EXISTS desired (
 CREATE TABLE IF NOT EXISTS commands (
     id TEXT PRIMARY KEY, unit TEXT NOT NULL, verb TEXT NOT NULL, arguments TEXT NOT NULL,
     expires_utc_ms INTEGER NOT NULL, finished INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS asked (
+    utc_ms INTEGER NOT NULL, who TEXT NOT NULL, unit TEXT NOT NULL, what TEXT NOT NULL, told TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answers (
+    id TEXT PRIMARY KEY, ok INTEGER NOT NULL, detail TEXT NOT NULL, utc_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS reported (
+    unit TEXT PRIMARY KEY, version INTEGER NOT NULL, told TEXT NOT NULL, utc_ms INTEGER NOT NULL);
 """
 
 
@@ -54,6 +63,34 @@ class Command:
         return json.dumps(said, separators=(",", ":")).encode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a command; `utc_ms` is when the centre stored it."""
+
+    ok: bool
+    detail: str
+    utc_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a unit last said of its configuration: the version it speaks of, and its words (JSON, edge/desired.py)."""
+
+    version: int
+    told: str
+    utc_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who wanted what of a unit, and when; `what` is `configure` or `command`, `told` its content as JSON."""
+
+    utc_ms: int
+    who: str
+    what: str
+    told: str
+
+
 class Downlink:
     """The file; one instance per thread."""
 
@@ -61,15 +98,34 @@ class Downlink:
         self._database = sqlite3.connect(path, timeout=2.0, isolation_level=None)
         self._database.executescript(_SCHEMA)
 
-    def desire(self, unit: str, document: dict[str, Any]) -> Desired:
-        """Want this configuration of the unit, under the next version."""
+    def desire(self, unit: str, document: dict[str, Any], *, who: str = "") -> Desired:
+        """Want this configuration of the unit, under the next version; who wanted it is kept when given."""
+        with self._transaction():
+            return self._desire(unit, document, who)
+
+    def change(self, unit: str, change: Callable[[dict[str, Any]], dict[str, Any]], *, who: str) -> Desired:
+        """Want what `change` makes of the present document; nobody else's change comes in between."""
+        with self._transaction():
+            present = self.desired(unit)
+            return self._desire(unit, change(present.document if present else {}), who)
+
+    def _desire(self, unit: str, document: dict[str, Any], who: str) -> Desired:
         found = self._database.execute(
             "INSERT INTO desired VALUES (?, 1, ?, (SELECT coalesce(max(change), 0) + 1 FROM desired)) "
             "ON CONFLICT (unit) DO UPDATE SET version = version + 1, document = excluded.document, "
             "change = excluded.change RETURNING unit, version, document, change",
             (unit, json.dumps(document)),
         ).fetchone()
-        return _desired(found)
+        made = _desired(found)
+        self._note(unit, who, "configure", made.encode().decode())
+        return made
+
+    def desired(self, unit: str) -> Desired | None:
+        """What is wanted of the unit now; None when nothing ever was."""
+        found = self._database.execute(
+            "SELECT unit, version, document, change FROM desired WHERE unit = ?", (unit,)
+        ).fetchone()
+        return None if found is None else _desired(found)
 
     def desired_after(self, change: int, limit: int) -> list[Desired]:
         """The next documents wanted, in order of their last change; from 0: all of them."""
@@ -79,30 +135,82 @@ class Downlink:
         )
         return [_desired(row) for row in found]
 
-    def order(self, unit: str, verb: str, arguments: dict[str, Any], *, expires_utc_ms: int) -> Command:
-        """Have a command sent."""
+    def order(self, unit: str, verb: str, arguments: dict[str, Any], *, expires_utc_ms: int, who: str = "") -> Command:
+        """Have a command sent; who wanted it is kept when given."""
         command = Command(id=uuid4().hex, unit=unit, verb=verb, arguments=arguments, expires_utc_ms=expires_utc_ms)
-        self._database.execute(
-            "INSERT INTO commands (id, unit, verb, arguments, expires_utc_ms) VALUES (?, ?, ?, ?, ?)",
-            (command.id, unit, verb, json.dumps(arguments), expires_utc_ms),
-        )
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO commands (id, unit, verb, arguments, expires_utc_ms) VALUES (?, ?, ?, ?, ?)",
+                (command.id, unit, verb, json.dumps(arguments), expires_utc_ms),
+            )
+            self._note(unit, who, "command", command.encode().decode())
         return command
 
-    def open_commands(self, now_utc_ms: int, unit: str | None = None) -> list[Command]:
-        """Commands without a result that have not expired, of one unit or of all."""
+    def newest_order(self) -> int:
+        """A number that grows with every command ordered."""
+        (newest,) = self._database.execute("SELECT coalesce(max(rowid), 0) FROM commands").fetchone()
+        return int(newest)
+
+    def open_commands(self, now_utc_ms: int, unit: str | None = None, *, after_order: int = 0) -> list[Command]:
+        """Commands without a result that have not expired, of one unit or of all, ordered after that number."""
         found = self._database.execute(
             "SELECT id, unit, verb, arguments, expires_utc_ms FROM commands "
-            "WHERE NOT finished AND expires_utc_ms > ? AND unit = coalesce(?, unit) ORDER BY expires_utc_ms, id",
-            (now_utc_ms, unit),
+            "WHERE NOT finished AND expires_utc_ms > ? AND unit = coalesce(?, unit) AND rowid > ? "
+            "ORDER BY expires_utc_ms, id",
+            (now_utc_ms, unit, after_order),
         )
-        return [
-            Command(id=row[0], unit=row[1], verb=row[2], arguments=json.loads(row[3]), expires_utc_ms=row[4])
-            for row in found
-        ]
+        return [_command(row) for row in found]
 
-    def finished(self, unit: str, command_id: str) -> None:
+    def finished(self, unit: str, command_id: str, *, ok: bool, detail: str, utc_ms: int) -> None:
         """The unit's result is stored: send it no more. Another unit's word does not count."""
-        self._database.execute("UPDATE commands SET finished = 1 WHERE id = ? AND unit = ?", (command_id, unit))
+        with self._transaction():
+            changed = self._database.execute(
+                "UPDATE commands SET finished = 1 WHERE id = ? AND unit = ?", (command_id, unit)
+            )
+            if changed.rowcount:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (command_id, ok, detail, utc_ms)
+                )
+
+    def answer(self, command_id: str) -> Answer | None:
+        """What became of a command; None while nobody knows."""
+        found = self._database.execute("SELECT ok, detail, utc_ms FROM answers WHERE id = ?", (command_id,)).fetchone()
+        return None if found is None else Answer(ok=bool(found[0]), detail=found[1], utc_ms=found[2])
+
+    def reported(self, unit: str, version: int, told: str, *, utc_ms: int) -> None:
+        """The unit's word on its configuration is stored. An older version's, come late, does not count."""
+        self._database.execute(
+            "INSERT INTO reported VALUES (?, ?, ?, ?) ON CONFLICT (unit) DO UPDATE SET version = excluded.version, "
+            "told = excluded.told, utc_ms = excluded.utc_ms WHERE excluded.version >= version",
+            (unit, version, told, utc_ms),
+        )
+
+    def report(self, unit: str) -> Report | None:
+        """What the unit last said of its configuration; None when it never did."""
+        found = self._database.execute("SELECT version, told, utc_ms FROM reported WHERE unit = ?", (unit,)).fetchone()
+        return None if found is None else Report(version=found[0], told=found[1], utc_ms=found[2])
+
+    def asked(self, unit: str, limit: int) -> list[Asked]:
+        """The last things people wanted of the unit, newest first."""
+        found = self._database.execute(
+            "SELECT utc_ms, who, what, told FROM asked WHERE unit = ? ORDER BY rowid DESC LIMIT ?", (unit, limit)
+        )
+        return [Asked(utc_ms=row[0], who=row[1], what=row[2], told=row[3]) for row in found]
+
+    def _note(self, unit: str, who: str, what: str, told: str) -> None:
+        if who:
+            now_utc_ms = int(time.time() * 1000)
+            self._database.execute("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", (now_utc_ms, who, unit, what, told))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
 
     def close(self) -> None:
         self._database.close()
@@ -118,3 +226,7 @@ class Downlink:
 
 def _desired(row: tuple[str, int, str, int]) -> Desired:
     return Desired(unit=row[0], version=row[1], document=json.loads(row[2]), change=row[3])
+
+
+def _command(row: tuple[str, str, str, str, int]) -> Command:
+    return Command(id=row[0], unit=row[1], verb=row[2], arguments=json.loads(row[3]), expires_utc_ms=row[4])

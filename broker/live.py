@@ -19,6 +19,7 @@ from wire.kinds import KIND_CAMERA, KIND_EVENT, KIND_HEALTH, KIND_TRACK
 
 # Doppler speed of a receiver that stands still stays below this (u-blox M8: 0.05 m/s; phones and old SiRF: 0.5).
 MOVING_MPS: Final = 1.0
+SEEING: Final = "seeing"  # the verdict of a camera that sees
 FIX_LOST: Final = "fix_lost"  # the event a gps_unit sends when its fix has gone stale
 
 # UTC, then the record's identity: two records are never equal, whoever of them arrives first.
@@ -43,14 +44,15 @@ class Picture(NamedTuple):  # a new one for almost every row, too
     agency: str
     asset: str
     position: Reading | None = None
-    verdict: Reading | None = None
+    cameras: tuple[tuple[str, Reading], ...] = ()  # by name
     backlog: Reading | None = None
     fix_lost: Reading | None = None
 
     def readings(self) -> list[Reading]:
         """The registers that have been heard."""
-        registers = (self.position, self.verdict, self.backlog, self.fix_lost)
-        return [reading for reading in registers if reading is not None]
+        registers = (self.position, self.backlog, self.fix_lost)
+        heard = [reading for reading in registers if reading is not None]
+        return heard + [reading for _, reading in self.cameras]
 
     def rests_on(self, row_id: int) -> bool:
         """True when a correction of this row may take something out of the picture: then the store must be asked."""
@@ -62,6 +64,8 @@ def moved(picture: Picture, entry: LogEntry, body: Any) -> Picture:
     register = _REGISTERS.get(entry.kind)
     if register is None or body is None or entry.utc_to_ms is None or not _believed(entry):
         return picture
+    if entry.kind == KIND_CAMERA:
+        return _looked(picture, entry, body)
     if entry.kind == KIND_EVENT and body.name != FIX_LOST:
         return picture
     order = (entry.utc_to_ms, entry.unit, entry.outbox_id, entry.seq, entry.revision)
@@ -72,17 +76,29 @@ def moved(picture: Picture, entry: LogEntry, body: Any) -> Picture:
     return picture._replace(**changed)
 
 
+def _looked(picture: Picture, entry: LogEntry, body: Any) -> Picture:
+    """The same for one camera of a pole."""
+    order = (entry.utc_to_ms or 0, entry.unit, entry.outbox_id, entry.seq, entry.revision)
+    cameras = dict(picture.cameras)
+    before = cameras.get(body.camera)
+    if before is not None and before.order >= order:
+        return picture
+    cameras[body.camera] = Reading(order, entry, body)
+    return picture._replace(cameras=tuple(sorted(cameras.items())))
+
+
 def _believed(entry: LogEntry) -> bool:
     return not entry.conflict and not entry.flags & FUTURE and entry.time_doubt_s is None
 
 
 def without(picture: Picture, row_id: int) -> Picture:
     """`picture` with the readings of that row forgotten."""
-    held = {register: getattr(picture, register) for register in _REGISTERS.values()}
+    held = {register: getattr(picture, register) for register in ("position", "backlog", "fix_lost")}
     forgotten: dict[str, Any] = {
         name: None for name, reading in held.items() if reading and reading.entry.row_id == row_id
     }
-    return picture._replace(**forgotten)
+    cameras = tuple(each for each in picture.cameras if each[1].entry.row_id != row_id)
+    return picture._replace(cameras=cameras, **forgotten)
 
 
 def state_message(picture: Picture) -> Message:
@@ -97,7 +113,8 @@ def state_message(picture: Picture) -> Message:
 
 def _state(picture: Picture) -> dict[str, Any]:
     newest = max(picture.readings(), key=lambda reading: reading.order).entry
-    fix, verdict, backlog = picture.position, picture.verdict, picture.backlog
+    fix, backlog = picture.position, picture.backlog
+    verdict = _worst(picture)
     says = _newest_fix(fix) if fix else _NO_POSITION
     return {
         "agency": picture.agency,
@@ -111,8 +128,29 @@ def _state(picture: Picture) -> dict[str, Any]:
         "status": _status(picture, says),
         "verdict": verdict.body.verdict if verdict else None,
         "verdict_utc": verdict.utc if verdict else None,
+        "cameras": {name: _camera(reading) for name, reading in picture.cameras},
         "backlog_rows": backlog.body.rows if backlog else None,
         "backlog_utc": backlog.utc if backlog else None,
+    }
+
+
+def _worst(picture: Picture) -> Reading | None:
+    """The camera that speaks for all: the one that has been blind since last, else the newest that sees."""
+    return max(
+        (reading for _, reading in picture.cameras),
+        key=lambda reading: (reading.body.verdict != SEEING, reading.order),
+        default=None,
+    )
+
+
+def _camera(reading: Reading) -> dict[str, Any]:
+    body = reading.body
+    return {
+        "verdict": body.verdict,
+        "cause": body.cause or None,
+        "confidence_percent": body.confidence_percent,
+        "reason": body.reason,
+        "utc": reading.utc,
     }
 
 
@@ -149,7 +187,7 @@ _NO_POSITION: Final[Mapping[str, Any]] = dict.fromkeys(
 )
 _REGISTERS: Final[Mapping[int, str]] = {
     KIND_TRACK: "position",
-    KIND_CAMERA: "verdict",
+    KIND_CAMERA: "cameras",
     KIND_HEALTH: "backlog",
     KIND_EVENT: "fix_lost",
 }

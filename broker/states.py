@@ -13,6 +13,7 @@ from typing import Any, Final
 from broker.clean import Message, read_body
 from broker.live import Picture, moved, state_message, without
 from broker.store import LogEntry, Store
+from wire.kinds import KIND_CAMERA
 
 EACH_S: Final = 1.0  # one asset's state is published at most this often
 REPUBLISHED_PER_S: Final = 2_000  # a city of 20,000 assets in 10 s, at 5 % of a core
@@ -48,6 +49,8 @@ class States:
             self._schedule(asset, now_s)
         self._ended = ended
         newest = {(entry.agency, entry.asset): entry for entry in self._store.newest_tracks(now_utc_ms)}
+        for look in self._store.newest_looks(KIND_CAMERA):
+            self._move((look.agency, look.asset), look, read_body(look), now_s)
         for asset in newest.keys() | self._pictures.keys():
             shown = self._pictures.get(asset) or Picture(*asset)
             picture = _as_stored(shown, newest.get(asset))

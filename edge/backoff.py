@@ -10,6 +10,7 @@ SECONDS_PER_UNIT: Final = 0.002  # one core opens about 590 TLS connections/s; 2
 LEAST_SPREAD_S: Final = 1.0  # a fleet of five must not hammer a broker that is down
 LONGEST_S: Final = 30.0
 LINK_BACK_S: Final = 2.0  # our own carrier or address came back: that outage was ours alone, no storm to fear
+HURRY_S: Final = 2.0  # somebody calls for help: a handful of boxes at once, no storm
 REFUSED_S: Final = (60.0, 300.0)  # a certificate does not get better in seconds
 TESTING_S: Final = 0.02
 
@@ -34,12 +35,13 @@ class Backoff:
         self._uniform = uniform
         self._testing = testing
         self._attempts = 0
+        self.hurry = False  # set by another thread: an alarm waits for the next attempt
 
     def after_loss(self) -> float:
         """Seconds to wait after a connection broke or an attempt failed; each call counts as one more attempt."""
         bound_s = min(self.longest_s, self.spread_s * 2.0 ** min(max(0, self._attempts - 1), 16))
         self._attempts += 1
-        return self._drawn(0.0, bound_s)
+        return self._drawn(0.0, min(bound_s, HURRY_S) if self.hurry else bound_s)
 
     def after_refusal(self) -> float:
         """Seconds to wait after the broker refused our credentials, or we refused its."""

@@ -1,18 +1,26 @@
 """What gps_unit can be told; everything it can find out by itself has no key here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Any
 
+from edge.budget import Plan
 from edge.clock import BUILT_UTC_MS
-from settings import load, setting
+from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
+from settings import ConfigError, setting
 from settings.checks import host_name
+from settings.load import from_document, read_document
 from wire.topics import valid_unit
 
 __all__ = ["BUILD_DATE", "FIRMWARE", "UnitConfig", "load_unit"]
 
 FIRMWARE = "0.1.0"  # the version in pyproject.toml; asking importlib.metadata for it would cost 3 MB
 BUILD_DATE = datetime.fromtimestamp(BUILT_UTC_MS // 1000, UTC).date()
+
+
+MODEM_STEPS = ("reattach", "restart", "reboot")  # of edge/modem_ladder.py: a box has no relay for its modem yet
 
 
 def _unit_name(name: str) -> str | None:
@@ -138,6 +146,108 @@ class Report:
         default=True, reason="a parked day is 0 m of track",
     )  # fmt: skip
 
+    profiles: bool = setting(
+        "end an interval early when a map would be wrong: see the profile tables; false: the interval alone counts",
+        default=True, reason="a map that goes on by speed and course is within 8 m, at a fifth of the fixes",
+    )  # fmt: skip
+
+
+def _period_s(default: float, reason: str) -> Any:
+    return setting(
+        "longest time between two reports; the report interval where that is shorter; 0: no limit", unit="s",
+        at_least=0, at_most=3600, default=default, reason=reason,
+    )  # fmt: skip
+
+
+def _distance_m() -> Any:
+    return setting(
+        "distance from the last reported position; 0: no limit", unit="m", at_least=0, at_most=100_000, default=0.0,
+        reason="only for a map that holds the last position: 8 m would be every fix of a car",
+    )  # fmt: skip
+
+
+def _angle_deg(default: float, reason: str) -> Any:
+    return setting(
+        "change of course since the last report, over north too, above 2 m/s; 0: no limit", unit="deg", at_least=0,
+        at_most=180, default=default, reason=reason,
+    )  # fmt: skip
+
+
+def _speed_mps() -> Any:
+    return setting(
+        "change of speed since the last report; 0: no limit", unit="m/s", at_least=0, at_most=100, default=0.0,
+        reason="the drift shows the same with fewer reports",
+    )  # fmt: skip
+
+
+def _drift_m(default: float, reason: str) -> Any:
+    return setting(
+        "how far a map may be off that goes on from the last report by its speed and course; 0: no limit", unit="m",
+        at_least=0, at_most=10_000, default=default, reason=reason,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MovingProfile:
+    """When a moving vehicle reports before its interval is over."""
+
+    period_s: float = _period_s(10.0, "as the report interval")
+    distance_m: float = _distance_m()
+    angle_deg: float = _angle_deg(20.0, "a corner is on the map at once")
+    speed_mps: float = _speed_mps()
+    drift_m: float = _drift_m(5.5, "a map within 8 m at a fifth of the fixes")
+
+
+@dataclass(frozen=True, slots=True)
+class MissionProfile:
+    """The same on mission: a beacon or siren is on, or the centre has said so."""
+
+    period_s: float = _period_s(5.0, "whoever waits for it looks often")
+    distance_m: float = _distance_m()
+    angle_deg: float = _angle_deg(15.0, "a corner is on the map at once")
+    speed_mps: float = _speed_mps()
+    drift_m: float = _drift_m(3.0, "about a receiver's own error")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingProfile:
+    """The same for what works in place: parked, with the power take-off running or on mission."""
+
+    period_s: float = _period_s(60.0, "it stands; a minute shows that it is there")
+    distance_m: float = _distance_m()
+    angle_deg: float = _angle_deg(0.0, "it has no course")
+    speed_mps: float = _speed_mps()
+    drift_m: float = _drift_m(0.0, "its position is held still")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Configuration that comes from the centre (docs/remote.md)."""
+
+    trial_s: float = setting(
+        "a new one is taken back when no receipt has come in under it for so long", unit="s", at_least=10,
+        at_most=86_400, default=900.0, reason="a tunnel, or a cellar, is not the configuration's fault",
+    )  # fmt: skip
+
+
+def _steps(names: tuple[str, ...]) -> str | None:
+    unknown = [name for name in names if name not in MODEM_STEPS]
+    return f"{unknown[0]!r} is no step" if unknown else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModemWatched:
+    """The mobile modem, where ModemManager has one (docs/modem.md)."""
+
+    watch: bool = setting(
+        "look at it each minute, say its signal, cell and SIM in health, and help it up when the centre is lost",
+        default=False, reason="a box behind a router has none; D-Bus takes memory",
+    )  # fmt: skip
+    steps: tuple[str, ...] = setting(
+        "what may be done for it, lowest first", default=("reattach", "restart"), check=_steps,
+        wanted='a list of "reattach", "restart", "reboot"', reason="a reboot of the box is for whoever asks for it",
+    )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class UplinkShare:
@@ -150,6 +260,25 @@ class UplinkShare:
     bulk_burst_bytes: int = setting(
         "backlog, at once", unit="bytes", at_least=1024, at_most=100_000_000, default=32_000, reason="two bulk parcels",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sim:
+    """The SIM's monthly plan: what is given up first when it will not last is in docs/records.md; never alarms."""
+
+    plan_mb: int = setting(
+        "what the SIM may carry in a month, up and down; 0 = no plan, count only", unit="MB", at_least=0,
+        at_most=10_000_000, default=0, reason="nobody knows it but who bought the SIM",
+    )  # fmt: skip
+    reset_day: int = setting(
+        "day of the month on which the plan begins anew, at 00:00 UTC", at_least=1, at_most=28, default=1,
+        reason="most plans are by the calendar month; every month has a 28th",
+    )  # fmt: skip
+
+    @property
+    def plan(self) -> Plan:
+        """The same for edge/budget.py; a carrier's MB is 10**6 bytes."""
+        return Plan(self.plan_mb * 1_000_000, self.reset_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +301,30 @@ class UnitConfig:
     documents: DocumentsFile
     receiver: ReceiverPort
     report: Report
+    profile_moving: MovingProfile
+    profile_mission: MissionProfile
+    profile_working: WorkingProfile
+    remote: Remote
+    modem: ModemWatched
     uplink: UplinkShare
+    sim: Sim
     run: Run
+    inputs: tuple[Input, ...]
+    lamps: Lamps
+    buzzer: Buzzer
+    fuel: FuelSender
+    supply: Supply
+    power: PowerPlan
 
 
-def load_unit(path: str | Path) -> UnitConfig:
-    """The file at `path`; raises ConfigError with every problem in it."""
-    return load(path, UnitConfig)
+def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None = None) -> UnitConfig:
+    """The file at `path`, under what the centre wants (edge/desired.py); ConfigError has every problem in it."""
+    file = Path(path)
+    document = read_document(file)
+    for table, keys in (desired or {}).items():
+        own = document.get(table, {})
+        document[table] = {**own, **keys} if isinstance(own, dict) else own
+    config = from_document(document, UnitConfig, name=str(file), folder=file.absolute().parent)
+    if problems := list(pin_problems(config.inputs, config.lamps, config.buzzer, config.fuel, config.supply)):
+        raise ConfigError(str(path), problems)
+    return config

@@ -20,3 +20,7 @@ class OutboxFull(PantauError, OSError):
 
 class OutboxCorrupt(PantauError, OSError):
     """The outbox file is damaged; set it aside, salvage row by row, start a new outbox_id, say so."""
+
+
+class ModemRefused(PantauError):
+    """ModemManager is not there, or does not answer as it should."""

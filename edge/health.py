@@ -6,6 +6,7 @@ from os import statvfs
 from pathlib import Path
 from typing import Protocol
 
+from edge.budget import Budget, Spent
 from edge.clock import Clock
 from edge.outbox import Account
 from edge.today import Today, Traffic
@@ -27,11 +28,13 @@ class Accountable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the figures come from; counts are by reason since the process began."""
+    """Where the figures come from; counts are by reason since the process began, `modem` is what encode.modem made."""
 
     traffic: Callable[[], Traffic]
     rejected: Callable[[], Mapping[str, int]]
     unobserved: Callable[[], Mapping[str, int]]
+    modem: Callable[[], bytes | None] = lambda: None
+    spent: Callable[[], Spent] = Spent
 
 
 class Machine:
@@ -81,6 +84,7 @@ class Health:
         firmware: str,
         disk: Path,
         machine: Machine | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._outbox = outbox
         self._clock = clock
@@ -89,6 +93,7 @@ class Health:
         self._firmware = firmware
         self._disk = disk
         self._machine = machine or Machine()
+        self._budget = budget
         self._next_sample_s = 0.0
         self._sent_s: float | None = None
         self._hottest: int | None = None
@@ -106,6 +111,11 @@ class Health:
         if (low := self._machine.undervoltage()) is not None:
             self._undervoltage = low or bool(self._undervoltage)
         self._today.count(self._sources.traffic())
+        self._count_budget()
+
+    def ask(self) -> None:
+        """Somebody wants one now."""
+        self._sent_s = None
 
     def due(self, *, reporting: bool, parked: bool = False) -> bool:
         """Whether to append one now: sooner when a report goes anyway, but hourly all the same while parked."""
@@ -120,6 +130,7 @@ class Health:
         if account is None:
             return None
         today = self._today.count(self._sources.traffic())
+        self._count_budget()
         return encode.health(
             at=(self._clock.utc_ms(), self._clock.boot_id, self._clock.boottime_ms()),
             holdings=account.holdings,
@@ -137,6 +148,8 @@ class Health:
             uptime_s=self._machine.uptime_s(),
             firmware=self._firmware,
             unobserved_by_reason=_counted(self._sources.unobserved()),
+            modem=self._sources.modem(),
+            sim=None if self._budget is None else self._budget.body(),
         )
 
     def sent(self) -> None:
@@ -145,6 +158,12 @@ class Health:
         self._hottest = self._undervoltage = None
         self._next_sample_s = 0.0
         self._today.save()
+        if self._budget is not None:
+            self._budget.save()
+
+    def _count_budget(self) -> None:
+        if self._budget is not None:
+            self._budget.count(self._sources.spent())
 
 
 def _counted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Final
 
-from edge.backoff import Backoff
+from edge.backoff import HURRY_S, Backoff
 from edge.clock import Clock
 from edge.link import CONNECT_TIMEOUT_S, Ended, Link
 from edge.own_link import OwnLink
@@ -75,6 +75,10 @@ class LinkKeeper:
         self._said = ""
         self._refused_at: tuple[int, int] | None = None  # the dates by which a certificate did not hold
 
+    def hurry(self, on: bool) -> None:
+        """An alarm waits: attempts follow each other within HURRY_S; from any thread."""
+        self._backoff.hurry = on
+
     def bytes_so_far(self) -> tuple[int, int]:
         """(up, down) at IP level since the process began, of this link and those before; from any thread."""
         (up, down), link = self._ended_bytes, self.link
@@ -95,6 +99,8 @@ class LinkKeeper:
         """Open a link when it is time, give up a dead one; `will(session)` is what the broker says when it dies."""
         now_s, link = self._clock.monotonic_s(), self.link
         if link is None:
+            if self._backoff.hurry:  # a wait that was drawn before the alarm ends early
+                self._try_s = min(self._try_s, now_s + HURRY_S)
             if self._own_link.came_back() or self._date_changed():
                 self._try_s = min(self._try_s, now_s + self._backoff.link_came_back())
             if now_s >= self._try_s:

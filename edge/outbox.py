@@ -112,6 +112,11 @@ class Outbox:
         return self._writer.state.ids.newest if self._writer.state else None
 
     @property
+    def rows(self) -> int:
+        """How many rows it holds, as far as is known; reads nothing."""
+        return self._writer.state.rows if self._writer.state else 0
+
+    @property
     def last_interval(self) -> int | None:
         """Number committed with the last append that had one; None when none had, or the file can not be read."""
         return self._writer.state.interval if self._writer.state else None

@@ -75,9 +75,20 @@ class Bucket:
         """When `wanted_bytes` (at most a burst) are there; `now_s` when they are already."""
         if self._bytes_per_s is None:
             return now_s
+        left_bytes = self.left_bytes(now_s)
+        return now_s + max(0.0, min(wanted_bytes, self._burst_bytes) - left_bytes) / self._bytes_per_s
+
+    def left_bytes(self, now_s: float) -> float:
+        """What is in it now; a burst when it has no limit."""
+        if self._bytes_per_s is None:
+            return self._burst_bytes
         self._bytes = min(self._burst_bytes, self._bytes + (now_s - self._at_s) * self._bytes_per_s)
         self._at_s = now_s
-        return now_s + max(0.0, min(wanted_bytes, self._burst_bytes) - self._bytes) / self._bytes_per_s
+        return self._bytes
+
+    def limit(self, bytes_per_s: float | None) -> None:
+        """Fill at another rate from now on; what is in it stays."""
+        self._bytes_per_s = bytes_per_s
 
     def spend(self, spent_bytes: int) -> None:
         """Take bytes out; it may go below zero for a row larger than a burst."""
@@ -154,6 +165,10 @@ class Sending:
     def appended(self) -> None:
         """A row was appended; cheap, reads nothing."""
         self._appended = True
+
+    def limit_backlog(self, bytes_per_s: float | None) -> None:
+        """Another rate for the bulk lane; the one call that may come from another thread."""
+        self._bucket.limit(bytes_per_s)
 
     def heard_bridge(self, bridge_id: str, online: bool, now_s: float) -> None:
         """A bridge's retained state or will."""

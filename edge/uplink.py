@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from edge.backlog import Shelf
 from edge.backoff import Backoff
+from edge.budget import Spent, of_parcel
 from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.keeping import LinkKeeper, UplinkOptions
@@ -38,6 +39,7 @@ LONGEST_PAUSE_S: Final = 20.0  # a third of what the watchdog allows (edge/servi
 AGAIN_S: Final = 1.0  # after the outbox could not be read, or while the kernel takes no more bytes
 CLOSE_WITHIN_S: Final = 3.0  # of the 5 s a stop may take
 EVENTS_A_TURN: Final = 100
+DESIRED_WAITING: Final = 10  # retained, the last one comes again with the next connection
 COMMANDS_WAITING: Final = 100  # the centre sends each again every 30 s
 
 # Where a test may kill the process: the names that `at` is called with. A parcel is handed to paho; what a receipt says
@@ -74,10 +76,11 @@ class Account:
     up_bytes: int
     down_bytes: int
     rejected: Counter[str]
+    attributed: Spent  # payloads by class; what else the link carried is in none
 
 
 class Uplink:
-    """One unit's uplink; `run` is the thread, `wake`, `take_commands` and `account` are for the main thread."""
+    """One unit's uplink; `run` is the thread; what is public besides is for the main thread."""
 
     def __init__(
         self,
@@ -110,11 +113,13 @@ class Uplink:
             own_link=own_link,
         )
         self._commands: SimpleQueue[bytes] = SimpleQueue()
+        self._desired: SimpleQueue[bytes] = SimpleQueue()
         self._rejected: Counter[str] = Counter()
         self._woken = self._unreadable = False
         self._handed: Outgoing | None = None
         self._bulk_before: TcpInfo | None = None
         self._bulk_bytes = 0
+        self._attributed = Spent()
         self._unstamped_above = 0
 
     # ------------------------------------------------------------------ for the main thread
@@ -125,13 +130,17 @@ class Uplink:
             self._woken = True
             self._events.put(None)
 
+    def hurry(self, on: bool) -> None:
+        """Whether somebody calls for help: then no attempt to connect is waited for long."""
+        self._keeper.hurry(on)
+
     def take_commands(self) -> Iterator[bytes]:
         """Commands as they came down; the main loop asks at each turn (edge/commands.py carries them out)."""
-        while True:
-            try:
-                yield self._commands.get_nowait()
-            except Empty:
-                return
+        yield from _taken(self._commands)
+
+    def take_desired(self) -> Iterator[bytes]:
+        """Desired configuration as it came down, oldest first (edge/desired.py judges it)."""
+        yield from _taken(self._desired)
 
     def account(self) -> Account:
         """Counters since the process began."""
@@ -139,7 +148,16 @@ class Uplink:
         rejected.update(dict(self._sending.rejected))
         rejected.update(link_refused=self._keeper.refusals, overflow=self._keeper.overflowed)
         up, down = self._keeper.bytes_so_far()
-        return Account(self._keeper.connections, up, down, +rejected)
+        return Account(self._keeper.connections, up, down, +rejected, self._attributed)
+
+    def limit_backlog(self, bytes_per_s: float | None) -> None:
+        """From now on the bulk lane goes no faster than this on average; None lifts the unit's own limit."""
+        self._sending.limit_backlog(bytes_per_s)
+
+    @property
+    def connected(self) -> bool:
+        """The broker has let us in."""
+        return self._keeper.connected
 
     @property
     def online(self) -> bool:
@@ -253,6 +271,7 @@ class Uplink:
             self._handed = out
             self._at("parcel:packed")
             if link.publish(lane(self._unit), payload):
+                self._attributed = self._attributed.and_also(of_parcel(out.bulk, out.packed.rows, len(payload)))
                 self._at("parcel:handed")
             else:
                 self._sending.unsent(out)
@@ -273,7 +292,7 @@ class Uplink:
             elif topic == topics.command(self._unit):
                 self._heard_command(payload)
             elif topic == topics.desired(self._unit):
-                self._rejected["desired_not_known"] += bool(payload)
+                self._heard_desired(payload)
             else:
                 self._heard_bridge(topic, payload)
         except PeerViolation as violation:
@@ -313,6 +332,14 @@ class Uplink:
         else:
             self._rejected["command_overflow"] += 1
 
+    def _heard_desired(self, payload: bytes) -> None:
+        if not payload:
+            return  # nothing is retained any more: what runs goes on
+        if self._desired.qsize() < DESIRED_WAITING:
+            self._desired.put(payload)
+        else:
+            self._rejected["desired_overflow"] += 1
+
     def _heard_bridge(self, topic: str, payload: bytes) -> None:
         if not payload:
             online = False
@@ -323,3 +350,11 @@ class Uplink:
                 raise PeerViolation("bridge state: no JSON") from error
             online = isinstance(state, dict) and state.get("online") is True
         self._sending.heard_bridge(topic, online, self._clock.monotonic_s())
+
+
+def _taken(queue: SimpleQueue[bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            yield queue.get_nowait()
+        except Empty:
+            return

@@ -98,7 +98,7 @@ def lay_out(into: Path, *, lock: Path, code: Sequence[Path], programs: dict[str,
     for package in code:
         ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "README.md")
         shutil.copytree(package, libraries / package.name, ignore=ignore)
-    _interpreter(into, system="true" if machine in FROM_DEBIAN else "false")
+    _interpreter(into, system="true" if machine is None or machine in FROM_DEBIAN else "false")
     for name, module in programs.items():
         _program(into, name, module)
 

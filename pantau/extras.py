@@ -5,10 +5,12 @@ A Debian package holds only what its machine runs: for what tries pantau out it 
 
 EXTRA_OF = {
     "aiohttp": "authority",
+    "av": "camera-node",
     "cryptography": "provisioning",
     "dbus_fast": "check",
     "google": "broker",
     "gpiozero": "check",
+    "numpy": "camera-node",
     "orjson": "broker",
     "paho": "gps-unit",
     "polib": "provisioning",

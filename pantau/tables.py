@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 _WIDEST_COLUMNS: Final = 400  # a table is as wide as what is in it; a narrower terminal breaks its lines
 
 
-def print_table(table: "Table") -> None:
+def print_table(table: "RenderableType") -> None:
     """Print it on standard output as wide as its cells are, whatever standard output is."""
     from rich.console import Console
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+EXIT_INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -69,7 +71,7 @@ def torture(
             speed=speed,
             second_chance=second_chance,
         )
-        reports = _watched(suite, console)
+        reports, ended = _watched(suite, console)
     if as_json:
         rows = [{**dataclasses.asdict(report), "holds": report.holds} for report in reports]
         head = {
@@ -77,10 +79,10 @@ def torture(
             "machine": machine(),
             "seed": drawn,
         }
-        json.dump({**head, "took_s": time.monotonic() - begun_s, "reports": rows}, sys.stdout)
+        json.dump({**head, "took_s": time.monotonic() - begun_s, "ended": ended, "reports": rows}, sys.stdout)
     else:
         _show(reports)
-    raise typer.Exit(exit_code(reports))
+    raise typer.Exit(exit_code(reports) if ended else EXIT_INTERRUPTED)
 
 
 def _command(scenarios: list[str] | None, minutes: float, seed: int, jobs: int, second_chance: bool) -> str:
@@ -95,19 +97,24 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Linux {kernel}, Python {platform.python_version()}"
 
 
-def _watched(suite: Suite, console: Console) -> list[Report]:
-    """Run it with a progress bar; what breaks is said at once."""
+def _watched(suite: Suite, console: Console) -> tuple[list[Report], bool]:
+    """Run it with a progress bar; what breaks is said at once. After Ctrl-C: what has ended until then, and False."""
     from rich.progress import Progress
 
     reports = []
     with Progress(console=console) as progress:
         task = progress.add_task(f"{len(suite.scenarios)} scenarios", total=len(suite.scenarios))
-        for report in suite.reports():
-            reports.append(report)
-            progress.update(task, advance=1, description=report.scenario)
-            if not report.holds:
-                progress.console.print(_trouble(report), markup=False, highlight=False)
-    return sorted(reports, key=lambda report: suite.scenarios.index(report.scenario))
+        try:
+            for report in suite.reports():
+                reports.append(report)
+                progress.update(task, advance=1, description=report.scenario)
+                if not report.holds:
+                    progress.console.print(_trouble(report), markup=False, highlight=False)
+            ended = True
+        except KeyboardInterrupt:
+            progress.console.print(f"interrupted: {len(suite.scenarios) - len(reports)} scenarios have not ended")
+            ended = False
+    return sorted(reports, key=lambda report: suite.scenarios.index(report.scenario)), ended
 
 
 def _trouble(report: Report) -> str:
@@ -123,14 +130,25 @@ def _show(reports: list[Report]) -> None:
 
     table = Table(box=None, header_style="bold")
     table.add_column("scenario", no_wrap=True)
-    for column in ("put in", "due", "stored", "twice", "missing", "shed", "recovered", "bytes up", "the promise"):
+    for column in (
+        "put in",
+        "due",
+        "stored",
+        "twice",
+        "missing",
+        "named",
+        "shed",
+        "recovered",
+        "bytes up",
+        "the promise",
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     for r in reports:
         shed = ", ".join(f"{count} {reason}" for reason, count in r.shed.items() if count) or "0"
         recovered = "" if r.recover_s is None else f"{r.recover_s:.1f} s"
         holds = "holds, run again alone" if r.again else "holds"
         verdict = f"skipped: {r.skipped}" if r.skipped else holds if r.holds else "BROKEN"
-        figures = [r.put_in, r.due, r.stored, r.twice, r.missing, shed, recovered, f"{r.up_bytes:,}", verdict]
+        figures = [r.put_in, r.due, r.stored, r.twice, r.missing, r.named, shed, recovered, f"{r.up_bytes:,}", verdict]
         table.add_row(r.scenario, *[str(figure) for figure in figures], style=None if r.holds else "bold red")
     print_table(table)
     held = sum(r.holds and not r.skipped for r in reports)

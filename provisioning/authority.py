@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from provisioning import x509 as pki
 from provisioning.files import PUBLIC, SECRET, write
 from provisioning.values import RegistryError
+from provisioning.words import _
 
 ROOT_LASTS: Final = dt.timedelta(days=365 * 20)  # boxes in the field trust it; replacing it means visiting them
 ISSUING_LASTS: Final = dt.timedelta(days=365 * 5)
@@ -72,7 +73,7 @@ def found_authority(directory: Path, city: str, *, root_directory: Path | None =
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in (safe / "root.key", directory / "root.pem", directory / "issuing.key"):
         if path.exists():
-            raise NoAuthority(f"{path} is there already: an authority is made once")
+            raise NoAuthority(_("{path} is there already: an authority is made once").format(path=path))
     root_key = pki.new_key()
     root = pki.authority(f"{city} root", root_key, pki.life(ROOT_LASTS), path_length=1)
     write(safe / "root.key", pki.key_pem(root_key), mode=SECRET)
@@ -99,7 +100,7 @@ def open_authority(directory: Path) -> Issuer:
     """The issuer in a directory; NoAuthority says what is missing."""
     issuing, key = _certificate(directory / "issuing.pem"), _key(directory / "issuing.key")
     if issuing.public_key() != key.public_key():
-        raise NoAuthority(f"{directory}: issuing.key does not belong to issuing.pem")
+        raise NoAuthority(_("{directory}: issuing.key does not belong to issuing.pem").format(directory=directory))
     return Issuer(_certificate(directory / "root.pem"), issuing, key)
 
 

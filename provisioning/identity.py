@@ -78,6 +78,7 @@ class Identities:
         number = highest if highest > now else now + 1
         folder = self._directory / str(number)
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        sync_folder(self._directory.parent)  # a code is used up with the key in here: it must not go with its folder
         sync_folder(self._directory)
         return Folder(folder)
 

@@ -31,6 +31,7 @@ from provisioning.values import (
     Unit,
     as_document,
 )
+from provisioning.words import _
 
 UNITS: Final = "units"
 ASSETS: Final = "assets"
@@ -75,7 +76,7 @@ class Registry:
         """The box of that name; RegistryError when there is none."""
         found = self.unit(name)
         if found is None:
-            raise RegistryError(f"no unit {name} in the registry; add it first")
+            raise RegistryError(_("no unit {name} in the registry; add it first").format(name=name))
         return found
 
     def put_unit(self, unit: Unit) -> bool:
@@ -83,7 +84,7 @@ class Registry:
         _refuse(unit.problems())
         before = self.unit(unit.unit)
         if before is not None and before.state == "retired" and unit != before:
-            raise RegistryError(f"unit {unit.unit} is retired; a repaired box gets a new name")
+            raise RegistryError(_("unit {name} is retired; a repaired box gets a new name").format(name=unit.unit))
         with self.together():
             if unit.iccid != (before.iccid if before is not None else ""):
                 self._move_sim(before, unit)
@@ -121,7 +122,7 @@ class Registry:
         """A box was enrolled or retired; False when it was so already."""
         unit = self.known_unit(name)
         if unit.state == "retired" and state != "retired":
-            raise RegistryError(f"unit {name} is retired")
+            raise RegistryError(_("unit {name} is retired").format(name=name))
         return self._put(UNITS, name, as_document(replace(unit, state=state)), verb)
 
     # ---------------------------------------------------------------- who serves whom
@@ -134,11 +135,11 @@ class Registry:
     def assign(self, unit: str, asset: str, from_utc_ms: int, to_utc_ms: int | None = None) -> bool:
         """From then on the box serves the asset: what it served before ends there. False when it is so already."""
         if self.known_unit(unit).state == "retired":
-            raise RegistryError(f"unit {unit} is retired; it serves nothing any more")
+            raise RegistryError(_("unit {name} is retired; it serves nothing any more").format(name=unit))
         if self.asset(asset) is None:
-            raise RegistryError(f"no asset {asset} in the registry; add it first")
+            raise RegistryError(_("no asset {name} in the registry; add it first").format(name=asset))
         if to_utc_ms is not None and to_utc_ms <= from_utc_ms:
-            raise RegistryError("an assignment must end after it begins")
+            raise RegistryError(_("an assignment must end after it begins"))
         new = Served(unit=unit, asset=asset, from_utc_ms=from_utc_ms, to_utc_ms=to_utc_ms)
         spans = self.served_by(unit)
         if new in spans:
@@ -155,7 +156,7 @@ class Registry:
         """`new` serves from then on what `old` served; the asset's name."""
         held = [s for s in self.served_by(old) if s.to_utc_ms is None or at_utc_ms < s.to_utc_ms]
         if not held or held[-1].from_utc_ms > at_utc_ms:
-            raise RegistryError(f"unit {old} serves nothing at that time: nothing to swap")
+            raise RegistryError(_("unit {name} serves nothing at that time: nothing to swap").format(name=old))
         with self.together():
             self.release(old, at_utc_ms)
             self.assign(new, held[-1].asset, at_utc_ms, held[-1].to_utc_ms)
@@ -168,7 +169,7 @@ class Registry:
         if code.role == "unit":
             unit = self.known_unit(code.name)
             if unit.state == "retired":
-                raise RegistryError(f"unit {code.name} is retired; it gets no code")
+                raise RegistryError(_("unit {name} is retired; it gets no code").format(name=code.name))
         self._put(CODES, code.name, asdict(code), "code", secret=True)
 
     def code(self, name: str) -> Code | None:
@@ -227,7 +228,9 @@ class Registry:
         """Keep a sheet; False when it is here already. Raises RegistryError when its key was never that unit's."""
         self.known_unit(sheet.unit)
         if all((one.serial, one.key) != (sheet.serial, sheet.key) for one in self.enrolments(sheet.unit)):
-            raise RegistryError(f"a sheet of {sheet.unit} is signed with a certificate that is not in the registry")
+            raise RegistryError(
+                _("{unit}: the certificate that signed it is not in the registry").format(unit=sheet.unit)
+            )
         kept = self.sheets(sheet.unit)
         if sheet.digest in {one.digest for one in kept}:
             return False
@@ -316,7 +319,9 @@ class Registry:
     def _move_sim(self, before: Unit | None, after: Unit) -> None:
         held = self.holder(after.iccid) if after.iccid else None
         if held is not None and held.unit != after.unit and held.state != "retired":
-            raise RegistryError(f"SIM {after.iccid} is in unit {held.unit}; take it out there first")
+            raise RegistryError(
+                _("SIM {iccid} is in unit {unit}; take it out there first").format(iccid=after.iccid, unit=held.unit)
+            )
         if before is not None and before.iccid:
             self._drop(HOLDERS, before.iccid)
         if after.iccid:

@@ -3,7 +3,7 @@
 from dataclasses import MISSING
 from pathlib import Path
 
-from settings.schema import Key, keys_of, tables_of
+from settings.schema import Key, item_of, keys_of, tables_of
 
 
 def describe(schema: type) -> str:
@@ -12,7 +12,9 @@ def describe(schema: type) -> str:
 
 
 def _table(name: str, schema: type) -> str:
-    head = [f"### [{name}]", "", (schema.__doc__ or "").strip(), ""]
+    item = item_of(schema)
+    title, schema = (f"[{name}]", schema) if item is None else (f"[[{name}]]", item)
+    head = [f"### {title}", "", (schema.__doc__ or "").strip(), ""]
     rows = ["| key | what it is | value | default and why |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, *(_row(key) for key in keys_of(name, schema))])
 

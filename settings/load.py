@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from settings.errors import ConfigError, Problem
-from settings.schema import Key, keys_of, tables_of
+from settings.schema import Key, item_of, keys_of, tables_of
 
 Schema = TypeVar("Schema")
 
@@ -15,15 +15,19 @@ Schema = TypeVar("Schema")
 def load(path: str | Path, schema: type[Schema]) -> Schema:
     """The file at `path` as a `schema`; raises ConfigError with every problem. Relative paths start at the file."""
     file = Path(path)
+    return from_document(read_document(file), schema, name=str(file), folder=file.absolute().parent)
+
+
+def read_document(file: Path) -> dict[str, Any]:
+    """The TOML in a file, as it stands; ConfigError when it has none."""
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: wanted a readable file ({error.strerror})") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError both are
         raise ConfigError(f"{file}: not TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{file}: nothing here is nested so deep") from error
-    return from_document(document, schema, name=str(file), folder=file.absolute().parent)
 
 
 def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, folder: Path) -> Schema:
@@ -32,6 +36,9 @@ def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, 
     problems = [_unknown(table, document[table], list(tables), "table") for table in document if table not in tables]
     values: dict[str, Any] = {}
     for table, keys in tables.items():
+        if (item := item_of(keys)) is not None:
+            values[table] = _list(table, item, document.get(table, []), folder, problems)
+            continue
         written = document.get(table, {})
         if isinstance(written, dict):
             values[table] = _table(table, keys, written, folder, problems)
@@ -39,7 +46,20 @@ def from_document(document: dict[str, Any], schema: type[Schema], *, name: str, 
             problems.append(Problem(key=table, value=_shown(written), wanted=f"a table, written [{table}]"))
     if problems:
         raise ConfigError(name, problems)
-    return schema(**{table: tables[table](**value) for table, value in values.items()})
+    return schema(**{table: _made(tables[table], value) for table, value in values.items()})
+
+
+def _made(table: Any, values: Any) -> Any:
+    item = item_of(table)
+    return table(**values) if item is None else tuple(item(**each) for each in values)
+
+
+def _list(table: str, item: type, written: object, folder: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+    """The values of each table of a list, written `[[table]]`; the first is `table 1` in a problem's key."""
+    if not isinstance(written, list) or not all(isinstance(each, dict) for each in written):
+        problems.append(Problem(key=table, value=_shown(written), wanted=f"a list of tables, each written [[{table}]]"))
+        return []
+    return [_table(f"{table} {number}", item, each, folder, problems) for number, each in enumerate(written, 1)]
 
 
 def _table(table: str, schema: type, written: dict[str, Any], folder: Path, problems: list[Problem]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """A setting as data: type, unit, range, default with its reason, help, and the words that say what would be right."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 Check = Callable[[Any], str | None]
 Convert = Callable[[object], Any]
@@ -102,9 +102,15 @@ def keys_of(table: str, schema: type) -> list[Key]:
 
 
 def tables_of(schema: type) -> dict[str, type]:
-    """The tables of a schema: name → dataclass of its keys."""
+    """The tables of a schema: name → dataclass of its keys, or `tuple[Item, ...]` for a list of tables."""
     hints = get_type_hints(schema)
     return {place.name: hints[place.name] for place in fields(schema)}
+
+
+def item_of(table: Any) -> type | None:
+    """The dataclass of one item where `table` is a list of tables, `tuple[Item, ...]`; None for a plain table."""
+    item: Any = next(iter(get_args(table)), None) if get_origin(table) is tuple else None
+    return item if isinstance(item, type) and is_dataclass(item) else None
 
 
 def _key(table: str, place: "Field[Any]", annotation: Any) -> Key:

@@ -25,7 +25,8 @@ START_DEADLINE_S: Final = 20.0
 class UnitPlan:
     """One unit of the city and the settings of its file that differ from the defaults, as TOML values by table.
 
-    `inside` is what its command is prefixed with, to run it in a network of its own; `environment` is added to its own.
+    With `cameras`, its [[cameras]], it is a camera node, else a gps_unit. `inputs` are its [[inputs]]. `inside` is what
+    its command is prefixed with, to run it in a network of its own; `environment` is added to its own.
     """
 
     name: str
@@ -33,6 +34,8 @@ class UnitPlan:
     agency: str
     kind: str
     settings: dict[str, dict[str, object]]
+    inputs: tuple[dict[str, object], ...] = ()
+    cameras: tuple[dict[str, object], ...] = ()
     inside: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -122,7 +125,8 @@ class City:
             self.authority.ensure(plan.name, "unit")
             (self.directory / plan.name / "run").mkdir(parents=True, exist_ok=True)
             self.unit_config(plan.name).write_text(self._unit_toml(plan), "utf-8")
-            command = [sys.executable, "-m", "edge.gps_unit", "--config", str(self.unit_config(plan.name))]
+            program = "edge.camera_node" if plan.cameras else "edge.gps_unit"
+            command = [sys.executable, "-m", program, "--config", str(self.unit_config(plan.name))]
             self._child(plan.name, [*plan.inside, *command], plan.environment)
 
     def start_centre(self) -> None:
@@ -211,12 +215,14 @@ class City:
             },
             "outbox": {"path": str(self.outbox_path(plan.name))},
             "documents": {"path": str(self.documents_path(plan.name))},
-            "receiver": {"tty": str(self.tty(plan.name))},
-            "run": {"directory": str(home / "run")},
         }
+        if not plan.cameras:
+            tables |= {"receiver": {"tty": str(self.tty(plan.name))}, "run": {"directory": str(home / "run")}}
         for table, values in plan.settings.items():
             tables.setdefault(table, {}).update(values)
-        return "\n".join(f"[{table}]\n{_pairs(values)}\n" for table, values in tables.items())
+        lists = [f"[[inputs]]\n{_pairs(values)}\n" for values in plan.inputs]
+        lists += [f"[[cameras]]\n{_pairs(values)}\n" for values in plan.cameras]
+        return "\n".join([*(f"[{table}]\n{_pairs(values)}\n" for table, values in tables.items()), *lists])
 
     def _assignments_csv(self) -> str:
         lines = [f"{u.name},{u.asset},{u.agency},{u.kind},2000-01-01T00:00:00Z," for u in self.units]

@@ -41,6 +41,12 @@ def load(mock, parameters):
     own.heard = dbus.Dictionary(
         {name: dbus.Double(parameters[name]) for name in ("rsrp", "rsrq", "snr") if name in parameters}, signature="sv"
     )
+    own.AddProperties(MODEM + ".Location", dbus.Dictionary({"Enabled": dbus.UInt32(1)}, signature="sv"))
+    place = 'ret = dbus.Dictionary({dbus.UInt32(1): dbus.String("510,10,FFFE,9F2C11,2F4A")}, signature="uv")'
+    own.AddMethod(MODEM + ".Location", "GetLocation", "", "a{uv}", place)
+    # What the ladder asks for is written down where a test can read it.
+    own.AddMethod(MODEM + ".Modem3gpp", "Register", "s", "", 'open("steps", "a").write("reattach ")')
+    own.AddMethod(MODEM, "Reset", "", "", 'open("steps", "a").write("restart ")')
     # A real modem measures nothing until it is told how often; polkit lets only some tell it.
     setup = f'self.props["{MODEM}.Signal"]["Lte"] = self.heard'
     if parameters.get("setup_refused"):

@@ -30,10 +30,14 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The port was open to one process in [from_s, to_s); to_s is when it was killed or stopped."""
+    """The port was open to one process in [from_s, to_s); to_s is when it was killed or stopped.
+
+    `waited_s`: how long, of the time just before, the machine kept it waiting for a CPU; it could not read then.
+    """
 
     from_s: float
     to_s: float
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ def due(epochs: Sequence[Epoch], opened: Sequence[Opened]) -> set[Key]:
     """Keys of the epochs no kill may lose: played whole, and the next one begun, while one process had the port."""
     found = set()
     for epoch, following in itertools.pairwise(epochs):
-        if any(o.from_s <= epoch.first_byte_s and following.first_byte_s + DUE_AFTER_S <= o.to_s for o in opened):
+        begun_s, told_s = epoch.first_byte_s, following.first_byte_s + DUE_AFTER_S
+        if any(o.from_s <= begun_s and told_s + o.waited_s <= o.to_s for o in opened):
             found.add(epoch.key)
     return found
 

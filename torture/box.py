@@ -17,6 +17,7 @@ from stage.process import Child
 from torture.account import Epoch, Key, Opened
 from torture.boot import Boot
 from torture.consumer import KnownBy
+from torture.cpu_queue import CpuQueue
 from torture.drive import place_of
 from torture.os_clock import OsClock
 from torture.scenario import Unready
@@ -118,6 +119,8 @@ class Doorkeeper(threading.Thread):
         self._stop_asked = threading.Event()
         self._spans: dict[str, list[tuple[float, float | None]]] = {box.name: [] for box in boxes}
         self._held: dict[str, tuple[int, Path]] = {}
+        self._queue = CpuQueue()
+        self._waited_s: dict[str, dict[float, float]] = {box.name: {} for box in boxes}  # by the span's begin
 
     def run(self) -> None:
         while not self._stop_asked.wait(LOOK_EVERY_S):
@@ -137,7 +140,8 @@ class Doorkeeper(threading.Thread):
             begun_before = [end for begun, end in box.child.lives if begun <= since]
             ends = [end for end in begun_before[-1:] if end is not None]
             ends += [at for at in box.unplugged_s if at >= since] + ([] if until is None else [until])
-            found.append(Opened(since, min(ends, default=float("inf"))))
+            waited_s = self._waited_s[box.name].get(since, 0.0)
+            found.append(Opened(since, min(ends, default=float("inf")), waited_s))
         return found
 
     def _look(self, box: Box) -> None:
@@ -148,10 +152,13 @@ class Doorkeeper(threading.Thread):
         if now is not None and now != before and not _sleeps(now[0]):
             now = None
         if now == before:
+            if now is not None:
+                self._queue.look(now[0])
             return
         spans, now_s = self._spans[box.name], time.monotonic()
         if before is not None:
             spans[-1] = (spans[-1][0], now_s - 2 * LOOK_EVERY_S)
+            self._waited_s[box.name][spans[-1][0]] = self._queue.waited_s(before[0])
             del self._held[box.name]
         if now is not None:
             spans.append((now_s + (OPEN_MARGIN_S if box.card is None else CARD_MARGIN_S), None))

@@ -10,6 +10,7 @@ import broker.desk
 import broker.presence
 import broker.publisher
 import broker.store.intake
+import edge.desired
 import edge.gps_unit.interval
 import edge.memory
 import edge.outbox
@@ -19,6 +20,7 @@ from torture.dying import doomed, last_words
 
 POINTS: Final[dict[str, tuple[str, ...]]] = {
     "gps_unit": (
+        *edge.desired.POINTS,
         *edge.gps_unit.interval.POINTS,
         *edge.memory.POINTS,
         *edge.outbox.POINTS,
@@ -34,8 +36,11 @@ POINTS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 # Passed only when a card is full, worn or of an older version, which no drive through a city brings about:
-# tests/edge/test_outbox_killed.py makes each of these happen, and kills there.
-RARE: Final = frozenset(point for point in edge.outbox.POINTS if point.startswith(("shed:", "upgrade:", "salvage:")))
+# tests/edge/test_outbox_killed.py makes each of these happen, and kills there; or when the centre wants another
+# configuration: tests/edge/test_desired_killed.py.
+RARE: Final = frozenset(edge.desired.POINTS).union(
+    point for point in edge.outbox.POINTS if point.startswith(("shed:", "upgrade:", "salvage:"))
+)
 
 # Passed about once a second while a city drives; each of the others at least once a life, soon after its start.
 EVERY_SECOND: Final = (

@@ -34,11 +34,17 @@ This page is written by `python -m torture.proof` from a run, not by hand:
 Seed {seed}; the same seed draws the same faults, though not at the same instants: processes and kernels have their
 own pace. Machine: {machine}. {total}
 
-*put in*: epochs written to ports; *due*: those that must be stored whatever happens; *missing*: due and not stored (in
-store-restored: what the copy of the store lacked, which `pantau ledger` has to name);
-*unobserved*: not due, and not stored; *shed*: records given up, named with their reason; *recovered*: from the end
-of the fault until all that had been put in before it was stored; *bytes up*: TCP bytes of all boxes to the broker.
+*put in*: epochs written to ports; *due*: those that must be stored whatever happens; *missing*: due and not stored,
+and nobody says so; *named*: due and not stored, and told by a tombstone, a health record or the ledger (a full card, a
+store put back from a copy); *unobserved*: not due, and not stored; *shed*: records given up, named with their reason;
+*recovered*: from the end of the fault until all that had been put in before it was stored; *bytes up*: TCP bytes of
+all boxes to the broker.
 """
+
+COLUMNS: Final = (
+    *("scenario", "faults", "put in", "due", "stored", "twice", "missing", "named", "unobserved"),
+    *("shed", "recovered", "bytes up"),
+)
 
 NOT_PROVEN: Final = """
 ## How power is cut
@@ -73,12 +79,12 @@ def page(run: Run, sections: Iterable[str] = ()) -> str:
 def _total(rows: Sequence[Row], took_s: float) -> str:
     ran = [row for row in rows if not row["skipped"]]
     held = sum(row["holds"] for row in ran)
-    sums = {key: sum(row[key] for row in ran) for key in ("put_in", "due", "stored", "twice", "missing")}
+    sums = {key: sum(row[key] for row in ran) for key in ("put_in", "due", "stored", "twice", "missing", "named")}
     faults = sum(sum(row["faults"].values()) for row in ran)
     return (
         f"**{held} of {len(ran)} promises held** in {took_s / 60:.0f} minutes: {faults:,} faults,"
         f" {sums['put_in']:,} epochs put in, {sums['due']:,} due, {sums['stored']:,} stored,"
-        f" **{sums['missing']} missing, {sums['twice']} twice**."
+        f" **{sums['missing']} missing, {sums['twice']} twice**, {sums['named']:,} named as given up."
     )
 
 
@@ -87,8 +93,8 @@ def _group(name: str, rows: Sequence[Row]) -> str:
     lines += [f"* **{row['scenario']}**: {row['promise']}{_verdict(row)}" for row in rows]
     lines += [
         "",
-        "| scenario | faults | put in | due | stored | twice | missing | unobserved | shed | recovered | bytes up |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(COLUMNS)} |",
+        "|---" * len(COLUMNS) + "|",
         *[_row(row) for row in rows if not row["skipped"]],
     ]
     return "\n".join(lines) + "\n"
@@ -107,7 +113,7 @@ def _row(row: Row) -> str:
     faults = ", ".join(f"{count} {what}" for what, count in row["faults"].items())
     shed = ", ".join(f"{count} {reason}" for reason, count in row["shed"].items() if count) or "0"
     recovered = "" if row["recover_s"] is None else f"{row['recover_s']:.1f} s"
-    figures = [row[key] for key in ("put_in", "due", "stored", "twice", "missing", "unobserved")]
+    figures = [row[key] for key in ("put_in", "due", "stored", "twice", "missing", "named", "unobserved")]
     cells = [row["scenario"], faults, *[f"{f:,}" for f in figures], shed, recovered, f"{row['up_bytes']:,}"]
     return f"| {' | '.join(cells)} |"
 

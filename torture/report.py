@@ -19,6 +19,8 @@ class Claim(NamedTuple):
 class Report:
     """The end of one scenario. Epochs: put in, due (I1), stored, twice, missing; records: shed by reason.
 
+    `missing`: due, not stored, and nobody says so. `named`: due, not stored, and told: by a tombstone, by a health
+    record's count, or by the ledger.
     `recover_s`: from the end of the fault until all that had been put in before it was stored; None: never.
     `again`: it broke in the crowd of other scenarios, and was run once more, alone.
     """
@@ -32,6 +34,7 @@ class Report:
     stored: int = 0
     twice: int = 0
     missing: int = 0
+    named: int = 0
     unobserved: int = 0
     shed: dict[str, int] = field(default_factory=dict)
     recover_s: float | None = None

@@ -7,12 +7,12 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from stage.city import CENTRE
-from torture.account import Stored, Verdict, compare, restart_to_first_epoch_s
+from torture.account import Key, Stored, Verdict, compare, restart_to_first_epoch_s
 from torture.box import Box
 from torture.consumer import exported, pantau
 from torture.report import Report
@@ -137,13 +137,12 @@ def _account(scene: Scene, report: Report) -> None:
     for account in accounts:
         for reason, count in account["shed_by_reason"].items():
             report.shed[reason] = report.shed.get(reason, 0) + count
-    missing = 0
     for box in scene.boxes:
         found = _of(box, stored, scene)
         verdict = compare(box.told, scene.opened(box), found, tolerance_ms=scene.setup.tolerance_ms)
-        _add(report, verdict)
-        _judge(scene, box, verdict)
-        missing += len(verdict.due_missing)
+        silent = [key for key in verdict.due_missing if key not in scene.lost]
+        _add(report, verdict, len(silent))
+        _judge(scene, box, verdict, silent)
         starts = [begun for begun, _ in box.child.lives]
         waits = restart_to_first_epoch_s(starts, box.told, found)
         if waits:
@@ -153,8 +152,10 @@ def _account(scene: Scene, report: Report) -> None:
         report.up_bytes += box.link.bytes_up
         report.down_bytes += box.link.bytes_down
     if scene.setup.named:
-        named = _named(scene, report)
-        scene.claim("no more epochs are missing than are named", missing <= named, f"{missing} missing, {named} named")
+        named, gone = _named(scene, report), report.missing
+        scene.claim("no more epochs are missing than are named", gone <= named, f"{gone} missing, {named} named")
+        report.missing = max(0, gone - named)
+        report.named += gone - report.missing
     missed = everything - scene.consumer.fixes()
     scene.claim(
         "the consumer heard the city, and misses nothing after its replay",
@@ -170,15 +171,14 @@ def _of(box: Box, stored: dict[str, list[Stored]], scene: Scene) -> list[Stored]
     return [one for unit in sorted(box.units) for one in stored[unit] if one.key not in others]
 
 
-def _judge(scene: Scene, box: Box, verdict: Verdict) -> None:
+def _judge(scene: Scene, box: Box, verdict: Verdict, silent: Sequence[Key]) -> None:
     name = box.name
     scene.claim(f"{name}: something was due", verdict.due > 0, verdict.due)
     scene.claim(f"{name}: nothing is stored twice", not verdict.twice, verdict.twice[:3])
     scene.claim(f"{name}: nothing is stored that was not said", not verdict.foreign, verdict.foreign[:3])
     scene.claim(f"{name}: every stored time is right", not verdict.wrong_time, verdict.wrong_time[:3])
     if not scene.setup.named:
-        missing = [key for key in verdict.due_missing if key not in scene.lost]
-        scene.claim(f"{name}: every due epoch is stored", not missing, missing[:3])
+        scene.claim(f"{name}: every due epoch is stored", not silent, silent[:3])
 
 
 def _named(scene: Scene, report: Report) -> int:
@@ -205,12 +205,13 @@ def _ledger(scene: Scene) -> list[dict[str, Any]]:
     return accounts
 
 
-def _add(report: Report, verdict: Verdict) -> None:
+def _add(report: Report, verdict: Verdict, silent: int) -> None:
     report.put_in += verdict.played
     report.due += verdict.due
     report.stored += verdict.stored
     report.twice += len(verdict.twice)
-    report.missing += len(verdict.due_missing)
+    report.missing += silent
+    report.named += len(verdict.due_missing) - silent
     report.unobserved += verdict.unobserved
 
 

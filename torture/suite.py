@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Final
 
@@ -41,20 +46,61 @@ class Suite:
 
     def reports(self) -> Iterator[Report]:
         """The reports, as the scenarios end."""
-        spawn = multiprocessing.get_context("spawn")  # no threads, sockets or locks of ours in a scenario's process
-        with ProcessPoolExecutor(self.jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
-            running = [pool.submit(_one, self, name) for name in self.scenarios]
+        children = _Children()
+        with ThreadPoolExecutor(self.jobs) as pool:
+            running = [pool.submit(children.report, self, name) for name in self.scenarios]
             late = []
-            for ended in as_completed(running):
-                report = ended.result()
-                if self.second_chance and report.forgivable:
-                    late.append(report.scenario)
-                else:
+            try:
+                for ended in as_completed(running):
+                    report = ended.result()
+                    if self.second_chance and report.forgivable:
+                        late.append(report.scenario)
+                    else:
+                        yield report
+                for name in late:
+                    report = children.report(self, name, "again")
+                    report.again = True
                     yield report
-            for name in late:
-                report = pool.submit(_one, self, name, "again").result()
-                report.again = True
-                yield report
+            except BaseException:  # Ctrl-C, or whoever reads has stopped: those that run clean up behind them
+                pool.shutdown(wait=False, cancel_futures=True)
+                children.interrupt()
+                raise
+
+
+class _Children:
+    """A new process for each scenario: no threads, sockets or locks of ours in it, and no Ctrl-C but from here."""
+
+    def __init__(self) -> None:
+        self._spawn = multiprocessing.get_context("spawn")
+        self._running: set[SpawnProcess] = set()
+
+    def report(self, suite: Suite, name: str, folder: str = "") -> Report:
+        """Run this scenario to its end. RuntimeError when its process ends without a report."""
+        hears, says = self._spawn.Pipe(duplex=False)
+        child = self._spawn.Process(target=_tell, args=(says, suite, name, folder), name=name)
+        child.start()
+        self._running.add(child)
+        says.close()
+        try:
+            report: Report = hears.recv()
+        except EOFError:
+            raise RuntimeError(f"{name}: its process ended without a report") from None
+        finally:
+            child.join()
+            self._running.discard(child)
+        return report
+
+    def interrupt(self) -> None:
+        """Ctrl-C for all that run; they stop their cities."""
+        for child in list(self._running):
+            if child.pid is not None and child.is_alive():
+                os.kill(child.pid, signal.SIGINT)
+
+
+def _tell(says: Connection, suite: Suite, name: str, folder: str) -> None:
+    os.setsid()
+    with says, contextlib.suppress(KeyboardInterrupt):
+        says.send(_one(suite, name, folder))
 
 
 def _one(suite: Suite, name: str, folder: str = "") -> Report:

@@ -134,8 +134,10 @@ def health(
     uptime_s: int = 0,
     firmware: str = "",
     unobserved_by_reason: "Mapping[str, int] | None" = None,
+    sim: "bytes | None" = None,
+    modem: "bytes | None" = None,
 ) -> bytes:
-    """The box's own account; a holding is (outbox_id, below_seq, Ranges held)."""
+    """The box's own account; a holding is (outbox_id, below_seq, Ranges held), `sim` and `modem` what those made."""
     return b"".join(
         [
             _stamp(1, at),
@@ -154,6 +156,66 @@ def health(
             unsigned(14, uptime_s),
             text(15, firmware),
             _counts(16, unobserved_by_reason),
+            octets(17, sim or b"", present=sim is not None),
+            b"" if modem is None else _entry(30, modem),
+        ]
+    )
+
+
+def sim(
+    *,
+    plan_bytes: int = 0,
+    verdict_bytes: int = 0,
+    snapshot_bytes: int = 0,
+    live_bytes: int = 0,
+    backlog_bytes: int = 0,
+    housekeeping_bytes: int = 0,
+    exhausted_utc_ms: "int | None" = None,
+    degree: int = 0,
+) -> bytes:
+    """What the SIM has carried since its reset day, by class; a part of health()."""
+    return b"".join(
+        [
+            unsigned(1, plan_bytes),
+            unsigned(2, verdict_bytes),
+            unsigned(3, snapshot_bytes),
+            unsigned(4, live_bytes),
+            unsigned(5, backlog_bytes),
+            unsigned(6, housekeeping_bytes),
+            _optional_signed(7, exhausted_utc_ms),
+            unsigned(8, degree),
+        ]
+    )
+
+
+def modem(
+    *,
+    model: str = "",
+    state: str = "",
+    registration: str = "",
+    operator: str = "",
+    cell: str = "",
+    iccid: str = "",
+    rsrp_dbm: "int | None" = None,
+    rsrq_db: "int | None" = None,
+    sinr_db: "int | None" = None,
+    steps: "Mapping[str, int] | None" = None,
+    helped: "Mapping[str, int] | None" = None,
+) -> bytes:
+    """One look at the modem, a part of `health`."""
+    return b"".join(
+        [
+            text(1, model),
+            text(2, state),
+            text(3, registration),
+            text(4, operator),
+            text(5, cell),
+            text(6, iccid),
+            _optional_signed(7, rsrp_dbm),
+            _optional_signed(8, rsrq_db),
+            _optional_signed(9, sinr_db),
+            _counts(10, steps),
+            _counts(11, helped),
         ]
     )
 

@@ -189,7 +189,7 @@ class Event(_message.Message):
     def __init__(self, at: _Optional[_Union[Stamp, _Mapping]] = ..., name: _Optional[str] = ..., lat_e7: _Optional[int] = ..., lon_e7: _Optional[int] = ..., fix_age_s: _Optional[int] = ..., detail: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Health(_message.Message):
-    __slots__ = ("at", "holdings", "rows", "bytes_on_disk", "oldest_age_s", "shed_by_reason", "rejected_by_reason", "reconnects_today", "bytes_up_today", "bytes_down_today", "cpu_decidegree_c", "undervoltage", "disk_free_bytes", "uptime_s", "firmware", "unobserved_by_reason")
+    __slots__ = ("at", "holdings", "rows", "bytes_on_disk", "oldest_age_s", "shed_by_reason", "rejected_by_reason", "reconnects_today", "bytes_up_today", "bytes_down_today", "cpu_decidegree_c", "undervoltage", "disk_free_bytes", "uptime_s", "firmware", "unobserved_by_reason", "sim", "modem")
     class ShedByReasonEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +227,8 @@ class Health(_message.Message):
     UPTIME_S_FIELD_NUMBER: _ClassVar[int]
     FIRMWARE_FIELD_NUMBER: _ClassVar[int]
     UNOBSERVED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    SIM_FIELD_NUMBER: _ClassVar[int]
+    MODEM_FIELD_NUMBER: _ClassVar[int]
     at: Stamp
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     rows: int
@@ -243,7 +245,69 @@ class Health(_message.Message):
     uptime_s: int
     firmware: str
     unobserved_by_reason: _containers.ScalarMap[str, int]
-    def __init__(self, at: _Optional[_Union[Stamp, _Mapping]] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., rows: _Optional[int] = ..., bytes_on_disk: _Optional[int] = ..., oldest_age_s: _Optional[int] = ..., shed_by_reason: _Optional[_Mapping[str, int]] = ..., rejected_by_reason: _Optional[_Mapping[str, int]] = ..., reconnects_today: _Optional[int] = ..., bytes_up_today: _Optional[int] = ..., bytes_down_today: _Optional[int] = ..., cpu_decidegree_c: _Optional[int] = ..., undervoltage: _Optional[bool] = ..., disk_free_bytes: _Optional[int] = ..., uptime_s: _Optional[int] = ..., firmware: _Optional[str] = ..., unobserved_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    sim: Sim
+    modem: Modem
+    def __init__(self, at: _Optional[_Union[Stamp, _Mapping]] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., rows: _Optional[int] = ..., bytes_on_disk: _Optional[int] = ..., oldest_age_s: _Optional[int] = ..., shed_by_reason: _Optional[_Mapping[str, int]] = ..., rejected_by_reason: _Optional[_Mapping[str, int]] = ..., reconnects_today: _Optional[int] = ..., bytes_up_today: _Optional[int] = ..., bytes_down_today: _Optional[int] = ..., cpu_decidegree_c: _Optional[int] = ..., undervoltage: _Optional[bool] = ..., disk_free_bytes: _Optional[int] = ..., uptime_s: _Optional[int] = ..., firmware: _Optional[str] = ..., unobserved_by_reason: _Optional[_Mapping[str, int]] = ..., sim: _Optional[_Union[Sim, _Mapping]] = ..., modem: _Optional[_Union[Modem, _Mapping]] = ...) -> None: ...
+
+class Sim(_message.Message):
+    __slots__ = ("plan_bytes", "verdict_bytes", "snapshot_bytes", "live_bytes", "backlog_bytes", "housekeeping_bytes", "exhausted_utc_ms", "degree")
+    PLAN_BYTES_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LIVE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_BYTES_FIELD_NUMBER: _ClassVar[int]
+    HOUSEKEEPING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTED_UTC_MS_FIELD_NUMBER: _ClassVar[int]
+    DEGREE_FIELD_NUMBER: _ClassVar[int]
+    plan_bytes: int
+    verdict_bytes: int
+    snapshot_bytes: int
+    live_bytes: int
+    backlog_bytes: int
+    housekeeping_bytes: int
+    exhausted_utc_ms: int
+    degree: int
+    def __init__(self, plan_bytes: _Optional[int] = ..., verdict_bytes: _Optional[int] = ..., snapshot_bytes: _Optional[int] = ..., live_bytes: _Optional[int] = ..., backlog_bytes: _Optional[int] = ..., housekeeping_bytes: _Optional[int] = ..., exhausted_utc_ms: _Optional[int] = ..., degree: _Optional[int] = ...) -> None: ...
+
+class Modem(_message.Message):
+    __slots__ = ("model", "state", "registration", "operator", "cell", "iccid", "rsrp_dbm", "rsrq_db", "sinr_db", "steps", "helped")
+    class StepsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class HelpedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REGISTRATION_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    CELL_FIELD_NUMBER: _ClassVar[int]
+    ICCID_FIELD_NUMBER: _ClassVar[int]
+    RSRP_DBM_FIELD_NUMBER: _ClassVar[int]
+    RSRQ_DB_FIELD_NUMBER: _ClassVar[int]
+    SINR_DB_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    HELPED_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    state: str
+    registration: str
+    operator: str
+    cell: str
+    iccid: str
+    rsrp_dbm: int
+    rsrq_db: int
+    sinr_db: int
+    steps: _containers.ScalarMap[str, int]
+    helped: _containers.ScalarMap[str, int]
+    def __init__(self, model: _Optional[str] = ..., state: _Optional[str] = ..., registration: _Optional[str] = ..., operator: _Optional[str] = ..., cell: _Optional[str] = ..., iccid: _Optional[str] = ..., rsrp_dbm: _Optional[int] = ..., rsrq_db: _Optional[int] = ..., sinr_db: _Optional[int] = ..., steps: _Optional[_Mapping[str, int]] = ..., helped: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Holding(_message.Message):
     __slots__ = ("outbox_id", "below_seq", "held")

@@ -106,6 +106,12 @@ class Store(Protocol):
     def newest_tracks(self, now_utc_ms: int) -> list[LogEntry]:
         """newest_track of every name that holds now: what the retained states are made from."""
 
+    def newest_looks(self, kind: int) -> list[LogEntry]:
+        """The newest verdict (KIND_CAMERA) or picture (KIND_SNAPSHOT) of every camera of every outbox, oldest first.
+
+        A camera of a box that was swapped or set up anew is there more than once. What was purged is not.
+        """
+
     def ended_names(self, now_utc_ms: int) -> list[tuple[str, str]]:
         """(agency, asset) of names that records were published under and no unit serves now."""
 

@@ -59,6 +59,13 @@ class Derivation:
             self._db.executemany("INSERT OR IGNORE INTO shed VALUES (?, ?, ?, ?)", rows)
         for holding in observed.holdings:
             self._hold(entry, holding)
+        if observed.camera is not None and not entry.conflict and not entry.flags & FUTURE:
+            self._db.execute(
+                "INSERT INTO looks VALUES (?, ?, ?, ?, ?) ON CONFLICT (box, camera, kind) DO UPDATE"
+                " SET seq = excluded.seq, utc_ms = excluded.utc_ms"
+                " WHERE (excluded.utc_ms, excluded.seq) > (utc_ms, seq)",
+                (entry.box, observed.camera, entry.kind, entry.seq, entry.utc_ms or 0),
+            )
         if observed.boot_id is not None:
             self._undated(entry, observed)
 

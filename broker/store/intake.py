@@ -157,7 +157,7 @@ class Intake:
                 batch.markers[marker] = (log_id, utc_to_ms)
         if utc_ms is not None and box.number in self._loose:
             batch.dated.setdefault(box, []).append(seq)
-        if utc_ms is None or observed.anchor or observed.holdings or observed.gone:
+        if utc_ms is None or observed.anchor or observed.holdings or observed.gone or observed.camera:
             batch.claims.append((Entry(log_id, log_id, 0, box.number, unit, *row[1:]), observed))
         return flags
 

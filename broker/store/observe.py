@@ -7,12 +7,13 @@ from broker.times import ClockPoint
 from wire import records_pb2
 from wire.decode import decode_body
 from wire.errors import PeerViolation
-from wire.kinds import KIND_HEALTH, KIND_NAMES, KIND_TOMBSTONE, KIND_TRACK
+from wire.kinds import KIND_CAMERA, KIND_HEALTH, KIND_NAMES, KIND_SNAPSHOT, KIND_TOMBSTONE, KIND_TRACK
 from wire.ranges import MAX_SEQ, Ranges
 from wire.track import Track, decode_track
 
 _MAX_UTC_MS = 253_402_300_799_999  # the year 9999: a date beyond it is no date
 _REASON_LETTERS = 32  # shed, corrupt, refused: longer ones are cut, they become keys of the ledger
+_NAME_LETTERS = 64  # of a camera; a node's configuration allows 31
 MAX_BOOTTIME_MS = 1 << 53  # 285,000 years of uptime
 
 
@@ -44,6 +45,7 @@ class Observed(NamedTuple):
     anchor: tuple[int, ClockPoint, int] | None = None  # boot_id, point, source
     holdings: tuple[Holding, ...] = ()
     gone: tuple[Gone, ...] = ()
+    camera: str | None = None  # which camera a verdict or a picture is of
 
 
 _DAMAGED = Observed(flags=UNDECODED)
@@ -84,6 +86,8 @@ def _stamped(kind: int, message: object) -> Observed:
     observed = _stamp(message.at)  # type: ignore[attr-defined]  # every other body has one
     if kind == KIND_HEALTH:
         return observed._replace(holdings=_holdings(message))  # type: ignore[arg-type]
+    if kind in (KIND_CAMERA, KIND_SNAPSHOT):
+        return observed._replace(camera=message.camera[:_NAME_LETTERS])  # type: ignore[attr-defined]
     if kind == KIND_TOMBSTONE:
         return observed._replace(gone=_gone(message))  # type: ignore[arg-type]
     return observed

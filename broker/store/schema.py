@@ -119,8 +119,15 @@ CREATE TABLE purges (
 );
 """
 
+_CAMERAS = """
+CREATE TABLE looks (                     -- the newest verdict and the newest picture of each camera, by its outbox
+  box INTEGER NOT NULL, camera TEXT NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, utc_ms INTEGER NOT NULL,
+  PRIMARY KEY (box, camera, kind)
+) WITHOUT ROWID;
+"""
+
 # One script per version of the file, run in order; a script is never edited once it was released.
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAMERAS)
 
 
 # Primary result codes that say "not now" and change nothing: busy, locked, out of memory, read-only, interrupted,

@@ -171,6 +171,11 @@ class SqliteStore:
         ended = set(self.ended_names(now_utc_ms))
         return [entry for entry in self._newest("true", ()) if (entry.agency, entry.asset) not in ended]
 
+    def newest_looks(self, kind: int) -> list[LogEntry]:
+        query = f"""SELECT {_COLUMNS} FROM looks k CROSS JOIN keys y ON y.box = k.box AND y.seq = k.seq
+ AND y.conflict = 0 CROSS JOIN log l ON l.log_id = y.log_id {_WHOLE} WHERE k.kind = ? ORDER BY k.utc_ms, l.log_id"""
+        return [LogEntry._make(row) for row in self._all(query, (kind,))]
+
     def _newest(self, where: str, values: Sequence[object]) -> list[LogEntry]:
         query = f"""SELECT {_COLUMNS} FROM names n CROSS JOIN served s ON s.name = n.name
  CROSS JOIN log l ON l.log_id = s.log_id {_BODY} WHERE {where} ORDER BY s.utc_ms"""

@@ -10,6 +10,7 @@ from edge.gps_unit import wiring
 from edge.gps_unit.listen import record
 from edge.memory import Memory
 from edge.outbox import Outbox
+from edge.wiring import config_path, uplink
 
 
 def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
@@ -21,18 +22,21 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
 
 
 def _run(argv: list[str], at: Callable[[str], None]) -> int:
-    config = load_unit(wiring.config_path(argv))
-    memory = Memory(config.documents.path, at=at)
+    path = config_path(argv, "edge.gps_unit", "docs/config.md")
+    own = load_unit(path)
+    memory = Memory(own.documents.path, at=at)
+    shadow = wiring.shadow(path, own, memory, at=at)
+    config = load_unit(path, shadow.begin())
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
     )
     outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at)
-    uplink = wiring.uplink(config, clock, outbox, memory, at=at)
-    unit = wiring.unit(config, clock, outbox, uplink, memory, at=at)
+    link = uplink(config, clock, outbox, memory, at=at)
+    unit = wiring.unit(config, clock, outbox, link, memory, shadow, at=at)
     code = service.run(
         main=lambda stop: record(unit.listener, unit.recorder, unit.obey, stop),
-        workers={"uplink": uplink.run},
-        on_stop=[unit.cancel, uplink.wake],
+        workers={"uplink": link.run, **unit.workers},
+        on_stop=[unit.cancel, link.wake],
     )
     unit.close(code == service.EXIT_CLEAN)
     outbox.close()

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -10,11 +10,12 @@ from edge.clock import Clock
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.gps_unit.fix import Fix, to_columns, within_limits
 from edge.gps_unit.interval import OpenInterval, Waiting, rows
+from edge.gps_unit.modes import Modes
 from edge.gps_unit.motion import FixWatch, Policy
 from edge.health import Health
 from wire.columns import encode_track
 from wire.encode import event
-from wire.kinds import CLASS_STATUS, CLASS_TRACK, KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
+from wire.kinds import CLASS_ALARM, CLASS_STATUS, CLASS_TRACK, KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
 from wire.thin import thin
 
 log = logging.getLogger(__name__)
@@ -81,8 +82,12 @@ class Recorder:
         appended: Callable[[], None],
         tally: Tally,
         any_date: bool = False,
+        modes: Modes | None = None,
     ) -> None:
-        """`any_date`: dates are taken as the receiver says them, those of a replayed log too."""
+        """`any_date`: dates are taken as the receiver says them, those of a replayed log too.
+
+        `modes` may end an interval before its time, when a fix is news for a map; None: the beat alone does.
+        """
         self._reporting = reporting
         self._outbox = outbox
         self._clock = clock
@@ -92,8 +97,10 @@ class Recorder:
         self._appended = appended
         self._tally = tally
         self._any_date = any_date
+        self._modes = modes
+        self._urgent = False  # a fix that waits is news
         self._watch = FixWatch()
-        self._events: deque[tuple[bytes, int]] = deque()
+        self._events: deque[tuple[bytes, int, int]] = deque()
         self._last: Fix | None = None
         self._report_mono_s = self._next_report_s()
         self._parked_until_s = float("-inf")  # the last record said parked; nothing new before this
@@ -115,10 +122,24 @@ class Recorder:
         if kept is not None:
             self._last = kept
             self._interval.add(Waiting(kept, self._clock.boot_id))
+            if self._modes is not None and self._modes.is_news(kept):
+                self._urgent = True
         self._look(fixed=True)
+
+    @property
+    def stale(self) -> bool:
+        """There has been no valid fix for long, or none at all."""
+        return self._last is None or self._watch.stale
 
     def happened(self, name: str, **detail: str) -> None:
         """Something worth a record of its own; it goes at the next turn."""
+        self._say(name, detail, CLASS_STATUS)
+
+    def alarm(self, name: str, **detail: str) -> None:
+        """The same, before everything else that waits, here and on the air."""
+        self._say(name, detail, CLASS_ALARM)
+
+    def _say(self, name: str, detail: Mapping[str, str], cls: int) -> None:
         last = self._last
         age_ms = 0 if last is None or last.boottime_ms is None else self._clock.boottime_ms() - last.boottime_ms
         body = event(
@@ -129,14 +150,20 @@ class Recorder:
             fix_age_s=max(0, age_ms) // 1000,
             detail=detail,
         )
-        self.put(body, KIND_EVENT)
+        self.put(body, KIND_EVENT, cls)
 
-    def put(self, body: bytes, kind: int) -> None:
-        """A status record for the next turn."""
+    def put(self, body: bytes, kind: int, cls: int = CLASS_STATUS) -> None:
+        """A record that is no track, for the next turn; when too many wait the oldest goes, an alarm last."""
         if len(self._events) == MOST_EVENTS_WAITING:
-            self._events.popleft()
+            least = next((at for at, (_, _, of) in enumerate(self._events) if of != CLASS_ALARM), 0)
+            del self._events[least]
             self._tally.unobserved["event_outbox"] += 1
-        self._events.append((body, kind))
+        self._events.append((body, kind, cls))
+
+    def ask_health(self) -> None:
+        """A health record goes at the next turn, whenever the last one was."""
+        self._health.ask()
+        self._urgent = True
 
     # ------------------------------------------------------------------ the loop's turn
 
@@ -152,9 +179,10 @@ class Recorder:
         now_s = self._clock.monotonic_s()
         if now_s >= self._report_mono_s:
             self._report_mono_s = self._next_report_s()
-            self._report()
-        if self._events and self._append_events():
-            self._appended()
+            self._report(urgent=self._urgent)
+        elif self._urgent:
+            self._report(urgent=True)
+        self.send_events()
         if now_s >= self._tick_mono_s:
             self._tick_mono_s = now_s + TICK_S
             self._outbox.tick()
@@ -164,6 +192,16 @@ class Recorder:
         self._append_events()
         self._report(ending=True)
         self._interval.close()
+
+    def flush(self) -> None:
+        """The open interval becomes a record now, whatever its time: somebody may cut the power."""
+        self.send_events()
+        self._report(ending=True)
+
+    def send_events(self) -> None:
+        """Append what waits to be said, without waiting for the next turn."""
+        if self._events and self._append_events():
+            self._appended()
 
     def _look(self, *, fixed: bool) -> None:
         change = self._watch.observe(self._clock.monotonic_s(), fixed=fixed)
@@ -177,10 +215,11 @@ class Recorder:
 
     # ------------------------------------------------------------------ appending
 
-    def _report(self, *, ending: bool = False) -> None:
+    def _report(self, *, ending: bool = False, urgent: bool = False) -> None:
+        self._urgent = False
         try:
-            reporting = (ending or not self._still_parked()) and self._append_interval()
-            if ending or self._health.due(reporting=reporting, parked=self._parked):
+            reporting = (ending or urgent or not self._still_parked()) and self._append_interval()
+            if ending or self._health.due(reporting=reporting, parked=self.parked):
                 reporting |= self._append_health()
         except (OutboxFull, OutboxCorrupt) as error:  # what waits stays in the open interval
             log.debug("nothing appended: %s", error)
@@ -195,7 +234,8 @@ class Recorder:
         return waits and all(each.fix.parked for each in self._interval.waiting)
 
     @property
-    def _parked(self) -> bool:
+    def parked(self) -> bool:
+        """The last record said so."""
         return self._parked_until_s > float("-inf")
 
     def _append_interval(self) -> bool:
@@ -217,6 +257,8 @@ class Recorder:
 
     def _stood(self, last: Fix) -> None:
         """What the newest record says; half an interval early, so that the beat of the reports decides."""
+        if self._modes is not None:
+            self._modes.reported(last)
         reporting = self._reporting
         wait_s = reporting.parked_interval_s - reporting.interval_s / 2
         self._parked_until_s = self._clock.monotonic_s() + wait_s if last.parked else float("-inf")
@@ -233,8 +275,8 @@ class Recorder:
         some = False
         try:
             while self._events:
-                body, kind = self._events[0]
-                self._outbox.append(body, kind=kind, cls=CLASS_STATUS)
+                body, kind, cls = self._events[0]
+                self._outbox.append(body, kind=kind, cls=cls)
                 self._events.popleft()
                 some = True
         except (OutboxFull, OutboxCorrupt) as error:

@@ -16,6 +16,7 @@ from wire.thin import thin
 
 _INTERVAL_MS: Final = 10_000
 _PARKED_INTERVAL_MS: Final = 600_000
+_LEVELS_MS: Final = 3_600_000
 _TOLERANCE_M: Final = 2.5
 _QUANTUM: Final = (0, 1, 2, 1, 2, 1)
 _DAY_MS: Final = 86_400_000
@@ -52,14 +53,13 @@ class Box:
         self._name = name
         self._policy = Policy()
         self._waiting: list[Fix] = []
-        self._due_ms = 0
+        self._due_ms = self._say_ms = 0
         self._levels = dict.fromkeys(INPUTS, False)
 
     def record(self, day: Day, cuts: Sequence[Cut]) -> Iterator[Row]:
         """Every record of the day; nothing while the power is cut."""
         left, edges = list(cuts), list(day.edges)
         yield from self._begin(day.epochs[0].at_ms)
-        last_ms = day.epochs[0].at_ms
         off: Cut | None = None
         for epoch in day.epochs:
             if off is not None and epoch.at_ms >= off.to_ms:
@@ -74,10 +74,9 @@ class Box:
                 if off is None:
                     yield self._input(edge)
             if off is None:
-                if last_ms // _DAY_MS < epoch.at_ms // _DAY_MS:
+                if epoch.at_ms >= self._say_ms:
                     yield from self._say_levels(epoch.at_ms)
                 yield from self._take(epoch)
-            last_ms = epoch.at_ms
         yield from self._report(ending=True)
 
     def _begin(self, at_ms: int) -> Iterator[Row]:
@@ -86,6 +85,7 @@ class Box:
         yield from self._say_levels(at_ms)
 
     def _say_levels(self, at_ms: int) -> Iterator[Row]:
+        self._say_ms = at_ms + _LEVELS_MS
         for name, on in self._levels.items():
             yield self._event(at_ms, input_event(name, on), {WHY: LEVEL})
 

@@ -22,7 +22,8 @@ def hold(data: bytes) -> None:
     unit._heard(topics.desired(UNIT), data)
     assert asked == Asked()
     assert list(unit.take_commands()) == []
-    assert unit.account().rejected == ({"desired_not_known": 1} if data else {})
+    assert unit.account().rejected == {}
+    assert list(unit.take_desired()) == ([data] if data else [])
 
 
 def seeds() -> Mapping[str, bytes]:

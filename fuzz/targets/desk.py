@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from random import Random
 
 from broker.bridge_state import BridgeState
+from broker.calls import Calls
 from broker.committer import Result
 from broker.desk import Desk, DownConnected, Note, Notice, ReaderConnected
 from broker.downlink import Downlink
@@ -16,6 +17,7 @@ from fuzz.box import NOW_UTC_MS
 from fuzz.forms import fields_changed, json_changed
 from fuzz.scratch import scratch
 from wire import encode, topics
+from wire.kinds import KIND_RESULT
 
 MAX_BYTES = 2048
 MINE = BridgeState(online=True, session=NOW_UTC_MS, store_id=9)
@@ -34,11 +36,11 @@ def hold(data: bytes) -> None:
         said.append((topic, payload))
         return True
 
-    with Downlink(folder / "downlink.db") as downlink:
+    with Downlink(folder / "downlink.db") as downlink, Calls(folder / "downlink.db") as calls:
         command = downlink.order("amb-1", "ping", {}, expires_utc_ms=1 << 62)
         desk = Desk(
             MINE, "bridge-1", SimpleQueue[Note](), send=send, publish_state=lambda: None, presence_path=path,
-            downlink=downlink, counters=dict,
+            downlink=downlink, calls=calls, counters=dict,
         )  # fmt: skip
         for note in (ReaderConnected(), DownConnected(), [Heard("amb-2", 3, 77, 10, True, NOW_UTC_MS)], *_notes(data)):
             desk._take_one(note)
@@ -62,7 +64,7 @@ def _notes(data: bytes) -> Iterator[Note]:
             case 2:  # OTHER_STATE
                 yield Notice(topics.bridge_state("bridge-2"), content, retained)
             case _:
-                yield Result(unit="amb-1", body=content)
+                yield Result(unit="amb-1", kind=KIND_RESULT, body=content)
 
 
 def _cut(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from random import Random
 
 from broker.clean import read_body, record_message
-from broker.committer import Committer, Result
+from broker.committer import Alarm, Committer, Result
 from broker.lanes import Lanes, Queued
 from broker.presence import Heard, Register
 from broker.store import UNDECODED, Outcome, Store, open_store
@@ -34,7 +34,7 @@ def hold(data: bytes) -> None:
         sent.append((topic, payload))
         return True
 
-    def told(note: list[Heard] | Result) -> None:
+    def told(note: list[Heard] | Result | Alarm) -> None:
         for heard in note if isinstance(note, list) else []:
             register.heard(heard)
 

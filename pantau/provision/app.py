@@ -2,11 +2,12 @@
 
 import typer
 
-from pantau.provision import authority, box, card, check, label, registry, retiring, sheets
+from pantau.provision import authority, box, card, check, label, registry, renewing, retiring, sheets
+from pantau.provision.spoken import Verb, Verbs
 
 OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -36,10 +37,20 @@ for panel, verbs in (
             registry.publish,
         ),
     ),
-    (AUTHORITY, (authority.authority, authority.certificate, authority.code, retiring.crl, authority.serve)),
+    (
+        AUTHORITY,
+        (
+            authority.authority,
+            authority.certificate,
+            renewing.certificates,
+            authority.code,
+            retiring.crl,
+            authority.serve,
+        ),
+    ),
     (BOX, (box.enrol, box.renew, check.check)),
 ):
     for verb in verbs:
-        app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
+        app.command(verb.__name__.rstrip("_"), cls=Verb, rich_help_panel=panel)(verb)
 
 app.add_typer(sheets.sheet, name="sheet", rich_help_panel=OFFICE)

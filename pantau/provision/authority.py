@@ -69,25 +69,14 @@ def certificate(
         wanted = ", ".join(sorted(ROLES - {"unit"}))
         raise BadParameter(_("role {role}: wanted {wanted}").format(role=repr(role), wanted=wanted))
     _refuse_another_roles_name(name, role)
-    if if_due and not _is_due(out / f"{name}.pem"):
+    if if_due and not is_due(out / f"{name}.pem"):
         print(_("not yet due"))
         return
     hosts = tuple(host or ()) or ((name,) if role == "broker" else ())
-    who = Identity(name=name, role=role, agencies=tuple(agency or ()), hosts=hosts)
-    issuer, key = open_authority(directory), new_key()
-    with office(path) as registry:
-        if any(one.revoked_utc_ms is not None for one in registry.enrolments(name)):
-            raise RegistryError(f"{name} is retired; who comes back gets a new name")
-        issued = _issue(issuer, registry, who, key)
-    out.mkdir(parents=True, exist_ok=True)
-    write(out / f"{name}.key", key_pem(key), mode=SECRET)
-    write(out / f"{name}.pem", issued + pem(issuer.issuing), mode=PUBLIC)
-    write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
-    if role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
-        write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
+    issue_into(out, Identity(name=name, role=role, agencies=tuple(agency or ()), hosts=hosts), directory, path)
     print(_("{out}/{name}.pem and .key ({role})").format(out=out, name=name, role=role))
     if centre is not None:
-        _tell_broker(centre)
+        tell_broker(centre)
 
 
 def code(
@@ -142,11 +131,28 @@ def _refuse_another_roles_name(name: str, role: str) -> None:
         raise BadParameter(_("{name}: wanted the broker's host name").format(name=repr(name)))
 
 
-def _is_due(path: Path) -> bool:
+def is_due(path: Path) -> bool:
+    """Whether two thirds of the life of the certificate there are over, or there is none."""
     return not path.exists() or dt.datetime.now(dt.UTC) >= due(x509.load_pem_x509_certificate(path.read_bytes()))
 
 
-def _tell_broker(centre: Path) -> None:
+def issue_into(out: Path, who: Identity, directory: Path, path: Path) -> None:
+    """A new key and certificate for `who` into the folder `out`. The key goes first: see `certificates`."""
+    issuer, key = open_authority(directory), new_key()
+    with office(path) as registry:
+        if any(one.revoked_utc_ms is not None for one in registry.enrolments(who.name)):
+            raise RegistryError(_("{name} is retired; who comes back gets a new name").format(name=who.name))
+        issued = _issue(issuer, registry, who, key)
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / f"{who.name}.key", key_pem(key), mode=SECRET)
+    write(out / f"{who.name}.pem", issued + pem(issuer.issuing), mode=PUBLIC)
+    write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
+    if who.role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
+        write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
+
+
+def tell_broker(centre: Path) -> None:
+    """Have the broker of this machine show its new certificate."""
     from broker.config import load_centre
     from broker.mosquitto import reload
 

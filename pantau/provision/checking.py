@@ -123,7 +123,7 @@ def _who(box: UnitConfig, by: str, *, attended: bool) -> Who:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{box.broker.certificate_path} and {box.broker.key_path}: {error}") from error
     if name != box.unit.id:
-        raise ConfigError(f"unit.toml says {box.unit.id}, its certificate says {name}")
+        raise ConfigError(_("unit.toml says {unit}, its certificate says {name}").format(unit=box.unit.id, name=name))
     return Who(unit=name, by=by, attended=attended, key=key, certificate=certificate)
 
 
@@ -132,7 +132,9 @@ def _post(folder: Path, box: UnitConfig, clock: Clock) -> Post:
         folder.mkdir(parents=True, exist_ok=True)
         return Post(folder, box.unit.id, clock)
     except PermissionError as error:
-        raise CheckRefused(f"{folder}: {error.strerror}; run it as the box's own user") from error
+        raise CheckRefused(
+            _("{folder}: {why}; run it as the box's own user").format(folder=folder, why=error.strerror)
+        ) from error
     except OSError as error:
         raise CheckRefused(f"{folder}: {error.strerror}") from error
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Exit, Option, confirm
+from typer import Argument, Exit, Option
 
 from edge.errors import LinkRefused
 from pantau.provision.registry import DEFAULT, RegistryPath, office
@@ -34,7 +34,9 @@ def retire(
 
     Without --centre only registry and enrolment server know; run it again on the broker's machine.
     """
-    if not yes and not confirm(_("Retire {unit} for ever? A repaired box gets a new name.").format(unit=unit)):
+    if not yes and not _confirmed(
+        _("Retire {unit} for ever? A repaired box gets a new name. [y/N] ").format(unit=unit)
+    ):
         raise Exit(1)
     with office(path) as registry:
         revoked = [one for one in registry.retire(unit) if one.revoked_utc_ms is not None]
@@ -64,6 +66,14 @@ def revoked_list(directory: Path, path: Path) -> bytes:
             for one in registry.revoked()
         }
     return open_authority(directory).crl(since)
+
+
+def _confirmed(question: str) -> bool:
+    """Whether somebody says yes, in any language of ours; whoever says anything else, or nothing, has not."""
+    try:
+        return input(question).strip().lower() in {"y", "yes", "ya"}
+    except EOFError:
+        return False
 
 
 def _put_out(unit: str, retired: list[str], centre: Path, directory: Path, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, BadParameter, Exit, Option, Typer
 
 from pantau.provision.registry import DEFAULT, RegistryPath, office
+from pantau.provision.spoken import Verb, Verbs
 from pantau.store import AsJson, opened
 from provisioning.acceptance import filing, page, words
 from provisioning.acceptance.post import SHEET
@@ -27,10 +28,10 @@ AT_ONCE = 1000  # entries of the log in memory
 NEVER = "never checked"
 CURSOR = "acceptance-sheets"  # how far `import` has read the store's log
 
-sheet = Typer(no_args_is_help=True, help="Acceptance sheets: take them in, list them, show and verify one.")
+sheet = Typer(cls=Verbs, no_args_is_help=True, help="Acceptance sheets: take them in, list them, show and verify one.")
 
 
-@sheet.command("import")
+@sheet.command("import", cls=Verb)
 def import_(
     files: Annotated[list[Path] | None, Argument(help="Sheets (.json) with .sig and .pem beside them.")] = None,
     store_url: Annotated[
@@ -45,7 +46,7 @@ def import_(
     Exit 1 when a sheet was refused; the others are taken.
     """
     if bool(files) == (store_url is not None):
-        raise BadParameter("wanted files, or --store URL")
+        raise BadParameter(_("wanted files, or --store URL"))
     refused: list[str] = []
     with office(path) as registry:
         if store_url is not None:
@@ -63,7 +64,7 @@ def import_(
         raise Exit(1)
 
 
-@sheet.command("list")
+@sheet.command("list", cls=Verb)
 def list_(
     unit: Annotated[str | None, Argument(help="A box; all of them without it.")] = None,
     newest: Annotated[bool, Option("--newest", help="Only the newest of each box.")] = False,
@@ -78,7 +79,7 @@ def list_(
         print(json.dumps(row) if as_json else "  ".join(_said(value) for value in row.values()))
 
 
-@sheet.command("show")
+@sheet.command("show", cls=Verb)
 def show(
     what: Annotated[str, Argument(help="A box (its newest sheet) or the digest of a sheet.")],
     out: Annotated[Path | None, Option(help="A folder for sheet, signature, certificate and page.")] = None,
@@ -97,7 +98,7 @@ def show(
         _print(proven)
 
 
-@sheet.command("verify")
+@sheet.command("verify", cls=Verb)
 def verify(
     file: Annotated[Path, Argument(help="A sheet (.json) with .sig and .pem beside it.")],
     path: RegistryPath = DEFAULT,
@@ -143,7 +144,7 @@ def _take(registry: Registry, unit: str, detail: dict[str, str], refused: list[s
     try:
         proven = prove(from_detail(detail))
         if proven.sheet.unit != unit:
-            raise SheetError(f"the sheet of {proven.sheet.unit} was sent by {unit}")
+            raise SheetError(_("the sheet of {unit} was sent by {sender}").format(unit=proven.sheet.unit, sender=unit))
         return registry.put_sheet(filing.to_keep(proven))
     except (SheetError, RegistryError) as error:
         refused.append(f"{where}, {unit}: {error}")
@@ -168,13 +169,15 @@ def _read(file: Path) -> Proven:
 def _demand_ours(registry: Registry, proven: Proven) -> None:
     held = registry.enrolments(proven.sheet.unit)
     if (proven.serial, proven.key) not in {(one.serial, one.key) for one in held}:
-        raise RegistryError(f"{proven.sheet.unit}: the certificate that signed it is not in the registry")
+        raise RegistryError(
+            _("{unit}: the certificate that signed it is not in the registry").format(unit=proven.sheet.unit)
+        )
 
 
 def _found(registry: Registry, what: str) -> KeptSheet:
     kept = registry.sheet(what) or next(reversed(registry.sheets(what)), None)
     if kept is None:
-        raise RegistryError(f"no sheet of {what} in the registry")
+        raise RegistryError(_("no sheet of {what} in the registry").format(what=what))
     return kept
 
 

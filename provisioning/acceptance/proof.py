@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.acceptance.sheet import Sheet, SheetError, from_bytes
+from provisioning.words import _
 from provisioning.x509 import Key, identity_of, key_fingerprint
 
 LARGEST_CERTIFICATE_BYTES: Final = 16_384  # PEM, with the issuing one behind it
@@ -85,8 +86,12 @@ def prove(signed: Signed) -> Proven:
     try:
         key.verify(signed.signature, signed.content, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
-        raise SheetError("the signature does not hold: the sheet was changed, or another box has signed it") from error
+        raise SheetError(
+            _("the signature does not hold: the sheet was changed, or another box has signed it")
+        ) from error
     sheet = from_bytes(signed.content)
     if (who.role, who.name) != ("unit", sheet.unit):
-        raise SheetError(f"the sheet of {sheet.unit} is signed by {who.role} {who.name}")
+        raise SheetError(
+            _("the sheet of {unit} is signed by {role} {name}").format(unit=sheet.unit, role=who.role, name=who.name)
+        )
     return Proven(sheet, signed, f"{certificate.serial_number:x}", key_fingerprint(key))

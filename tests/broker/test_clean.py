@@ -20,6 +20,7 @@ from wire.columns import encode_track
 from wire.kinds import (
     KIND_ANCHOR,
     KIND_CAMERA,
+    KIND_HEALTH,
     KIND_NAMES,
     KIND_REPORTED,
     KIND_RESULT,
@@ -119,9 +120,28 @@ def test_an_event_without_position_or_off_the_earth_has_none() -> None:
     assert content["geometry"] is None
 
 
+def test_health_says_what_the_sim_carried_and_until_when_its_plan_lasts() -> None:
+    sim = encode.sim(plan_bytes=500, verdict_bytes=1, live_bytes=3, exhausted_utc_ms=NOON_MS, degree=2)
+    content = published(body_entry(KIND_HEALTH, encode.health(at=(NOON_MS, 7, 9), sim=sim)))
+    assert content["sim_bytes_by_class"] == {"verdict": 1, "snapshot": 0, "live": 3, "backlog": 0, "housekeeping": 0}
+    assert (content["plan_bytes"], content["plan_degree"]) == (500, 2)
+    assert content["plan_exhausted_utc"] == utc_text(NOON_MS)
+    silent = published(health_entry(NOON_MS))
+    assert (silent["sim_bytes_by_class"], silent["plan_bytes"], silent["plan_exhausted_utc"]) == (None, None, None)
+
+
 def test_health_says_unknown_where_the_machine_does_not_tell() -> None:
     content = published(health_entry(NOON_MS, rows=17))
     assert (content["rows"], content["cpu_celsius"], content["undervoltage"]) == (17, None, None)
+
+
+def test_health_says_what_the_modem_said_and_null_where_it_did_not() -> None:
+    assert published(health_entry(NOON_MS))["modem"] is None
+    modem = encode.modem(operator="TELKOMSEL", rsrp_dbm=-87, steps={"restart": 2}, helped={"restart": 1})
+    body = encode.health(at=AT, holdings=[], modem=modem)
+    said = published(body_entry(KIND_HEALTH, body))["modem"]
+    assert (said["operator"], said["rsrp_dbm"], said["sinr_db"], said["cell"]) == ("TELKOMSEL", -87, None, None)
+    assert (said["steps"], said["helped"]) == ({"restart": 2}, {"restart": 1})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from provisioning.words import translated
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ENGLISH, INDONESIAN = ((DOCS / name).read_text("utf-8") for name in ("field-guide.md", "field-guide.id.md"))
 
+PICTURE = re.compile(r"!\[[^\]]{20,}\]\((screens/[^)]+)\)")  # each says what is on it
+
 
 class Step(NamedTuple):
     """What must not differ between languages."""
@@ -21,6 +23,7 @@ class Step(NamedTuple):
     hints: int
     rows: int
     quoted: list[str]
+    pictures: list[str]
 
 
 def steps(page: str) -> list[Step]:
@@ -35,14 +38,15 @@ def steps(page: str) -> list[Step]:
                 seen=section.count("```text"),
                 hints=len(re.findall(r"^\* ", plain, re.MULTILINE)),
                 rows=len(re.findall(r"^\| ", plain, re.MULTILINE)),
-                quoted=[] if section.startswith("3.") else re.findall(r"`([^`]+)`", plain),
+                quoted=[] if section[0] in "37" else re.findall(r"`([^`]+)`", plain),
+                pictures=[name.replace(".id.", ".") for name in PICTURE.findall(plain)],
             )
         )
     return found
 
 
 def test_both_have_the_same_steps() -> None:
-    assert [step.number for step in steps(ENGLISH)] == [str(n) for n in range(1, 8)]
+    assert [step.number for step in steps(ENGLISH)] == [str(n) for n in range(1, 9)]
     for english, indonesian in zip(steps(ENGLISH), steps(INDONESIAN), strict=True):
         assert sorted(english.quoted) == sorted(indonesian.quoted), english.number
         assert english._replace(quoted=[]) == indonesian._replace(quoted=[])
@@ -50,7 +54,7 @@ def test_both_have_the_same_steps() -> None:
 
 def test_every_step_says_what_should_be_seen() -> None:
     for page, words in ((ENGLISH, "You should see"), (INDONESIAN, "Seharusnya")):
-        for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:7]:
+        for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:8]:
             assert words in section, section[:40]
 
 
@@ -69,3 +73,22 @@ def test_what_enrol_says_is_what_the_guide_shows() -> None:
         assert translated("code, or the label's QR code: ", code) + "ABCD-EFGH-JKLM" in page
     server = (DOCS.parent / "provisioning" / "enrolment.py").read_text("utf-8")
     assert all(f'"{why}"' in server for why in refused), "the server still says so"
+
+
+def test_every_picture_is_of_its_pages_language_and_fetches_nothing() -> None:
+    shown = {*PICTURE.findall(ENGLISH), *PICTURE.findall(INDONESIAN)}
+    assert shown == {str(path.relative_to(DOCS)) for path in (DOCS / "screens").glob("*")}
+    for page, other in ((ENGLISH, True), (INDONESIAN, False)):
+        names = [name for name in PICTURE.findall(page) if name != "screens/label.svg"]
+        assert len(names) == 5 and not any((".id." in name) == other for name in names)
+    for name in shown:
+        picture = (DOCS / name).read_text("utf-8")
+        assert "@font-face" not in picture and "@import" not in picture, name
+        elsewhere = re.findall(r"https?://[^\s\"')]+", picture)
+        assert set(elsewhere) == {"http://www.w3.org/2000/svg"}, name
+        assert len(picture) < 20_000, name
+
+
+def test_the_check_says_what_the_guide_quotes() -> None:
+    for page, code in ((ENGLISH, "en"), (INDONESIAN, "id")):
+        assert f"`{translated('passed', code)}`" in page

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "records.md").read_text("utf-8")
 COUNTERS = re.compile(r"_?(rejected|unobserved)")
-SAYS_EVENT = {"happened", "event"}
+SAYS_EVENT = {"happened", "alarm", "event"}
 GIVES_REASON = {"judge", "_judge", "_reason"}
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from outing import EVERY_FIX, Outing, eventually
@@ -32,6 +35,18 @@ HOST = "localhost"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqv5v0H1oPQmQ2oXCzZ1dZ6QbGQm5C1m7x6xjXkq0aB rini@workshop"
 
 
+def _read(screen: int, deadline: float) -> bytes:
+    """The next bytes that a terminal shows; none when its last user has gone."""
+    ready, _, _ = select.select([screen], [], [], max(0.0, deadline - time.monotonic()))
+    assert ready, "it says nothing more and does not end"
+    try:
+        return os.read(screen, 4096)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return b""
+        raise
+
+
 class Office:
     """The office and the centre of a small city, made with `pantau-provision` only."""
 
@@ -50,6 +65,29 @@ class Office:
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def at_terminal(self, *words: str, typed: str, code: int = 0, **environment: str) -> str:
+        """The same as a person sits there: what is asked for, and what is `typed` then, are in what the screen says."""
+        screen, terminal = os.openpty()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pantau.provision", *words],
+            stdin=terminal, stdout=terminal, stderr=terminal, env={**self._environment(), **environment},
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(terminal)
+        said, deadline = b"", time.monotonic() + 120
+        try:
+            while chunk := _read(screen, deadline):
+                said += chunk
+                if typed and said.endswith((b": ", b"] ")):  # before it asks, the terminal would show it too early
+                    os.write(screen, typed.encode())
+                    typed = ""
+        finally:
+            os.close(screen)
+            child.wait(30)
+        told = said.decode().replace("\r\n", "\n")
+        assert child.returncode == code, told
+        return told
 
     def build(self) -> None:
         """Authority, the centre's certificates, boxes and vehicles from spreadsheets, everything running."""

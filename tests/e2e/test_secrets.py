@@ -1,7 +1,8 @@
 """Codes and keys are in no log, no process list and no file that others can read, while a box lives its whole life.
 
-Every command runs with a umask of 0, so that a mode somebody forgot to set shows. An access point's password is in the
-office's file and on cards, and is not followed here; cameras' passwords and SIMs' PINs are kept nowhere yet.
+Every command runs with a umask of 0, so that a mode somebody forgot to set shows. A SIM's password at its access point
+is in the office's card.toml and in the folders that become cards; SIMs' PINs are kept nowhere, nor yet are cameras'
+passwords.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,11 +20,14 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from boot_partition import flashed
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from test_provisioning import HOST, Office
 
+CODE = re.compile(r">([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})<")
 OTHERS = stat.S_IRGRP | stat.S_IROTH
 LOOK_EACH_S = 0.05
+SIM_PASSWORD = "a-planted-password"
 
 
 class ProcessList:
@@ -64,6 +69,20 @@ class Told(Office):
             self.said.append(said)
         return said
 
+    def cards_and_labels(self, *names: str) -> list[str]:
+        """Cards in bulk and a sheet of tickets; the codes that were drawn for them, in this order."""
+        self.site()
+        site, units = self.home / "card.toml", self.home / "more.csv"
+        site.write_text(f'{site.read_text()}\n[modem]\napn = "internet"\npassword = "{SIM_PASSWORD}"\n')
+        site.chmod(0o600)
+        units.write_text("unit,kind,iccid,note\n" + "".join(f"{name},gps_unit,,\n" for name in names))
+        self.provision("import", str(units))
+        card = flashed(self.home / "bootfs", trixie=True)
+        self.provision("card", str(card), "--units", str(units), "--out", str(self.home / "cards"))
+        on_cards = [(self.home / "cards" / name / "pantau" / "code").read_text().strip() for name in names]
+        self.provision("label", "--units", str(units), "--codes", "--out", str(self.home / "sheet.html"))
+        return on_cards + CODE.findall((self.home / "sheet.html").read_text("utf-8"))
+
     def code_for(self, name: str) -> str:
         return str(json.loads(self.provision("code", name, "--json"))[name])
 
@@ -103,15 +122,18 @@ def test_no_secret_is_in_a_log_a_process_list_or_a_file_that_others_can_read(car
             for name in ("box-1", "box-2"):
                 office.provision("renew", "--now", "--config", str(office.home / name / "enrolment.toml"))
                 keys |= secret_files(careless)
+            drawn = office.cards_and_labels("box-8", "box-9")
             office.provision("show", "box-2")
             office.provision("list", "changes", "--json")
             office.provision("retire", "box-2", "--yes", "--centre", str(office.home / "centre.toml"))
             subprocess.run(["sh", "-c", "sleep 0.3", "a-planted-word"], check=True)
         finally:
             office.close()
-    needles = {form for code in codes for form in forms_of_code("box-2", code)} | {
-        form for key in keys.values() for form in forms_of_key(key)
-    }
+    assert len(set(drawn)) == 4, "two cards, two labels"
+    codes += drawn
+    needles = {SIM_PASSWORD.encode()}
+    needles |= {form for code in codes for form in forms_of_code("box-2", code)}
+    needles |= {form for key in keys.values() for form in forms_of_key(key)}
     assert_watched(processes, b"a-planted-word", b"enrol", b"renew", b"retire", b"serve", b"mosquitto")
     assert not found_in(needles, {"process list": b"\n".join(processes.seen)})
     assert not found_in(needles, {"what was said": "\n".join(office.said).encode()})
@@ -120,9 +142,11 @@ def test_no_secret_is_in_a_log_a_process_list_or_a_file_that_others_can_read(car
     assert not found_in(needles, logs)
     everything = {path: path.read_bytes() for path in careless.rglob("*") if path.is_file() and not path.is_symlink()}
     holding = {path for path, content in everything.items() if found_in(needles, {"": content})}
-    assert holding <= set(secret_files(careless)), "a secret is in its own file and nowhere else"
-    assert holding, "the search finds what is there"
-    for path in [*secret_files(careless), careless / "registry.db"]:
+    cards = {path for path in everything if (careless / "cards") in path.parents}
+    own = {*secret_files(careless), careless / "card.toml", careless / "sheet.html"}
+    assert holding <= own | cards, "a secret is in its own file and nowhere else"
+    assert holding & cards and careless / "sheet.html" in holding, "the search finds what is there"
+    for path in [*own, careless / "registry.db", *(careless / "cards").iterdir()]:
         assert not path.stat().st_mode & OTHERS, path
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.backoff import Backoff, Doubling
+from edge.backoff import HURRY_S, Backoff, Doubling
 
 
 def longest(low: float, high: float) -> float:
@@ -20,6 +20,15 @@ def longest(low: float, high: float) -> float:
 def test_bounds_double_from_twice_the_fleets_spread_to_30_s_or_the_spread(units: int, bounds: list[float]) -> None:
     backoff = Backoff(units, uniform=longest)
     assert [backoff.after_loss() for _ in bounds] == bounds
+
+
+def test_while_somebody_calls_for_help_no_wait_after_a_loss_is_long() -> None:
+    backoff = Backoff(3_000, uniform=longest)
+    waits = [backoff.after_loss() for _ in range(4)]
+    backoff.hurry = True
+    assert [backoff.after_loss() for _ in range(3)] == [HURRY_S] * 3
+    backoff.hurry = False
+    assert backoff.after_loss() > waits[-1], "what was tried meanwhile counts"
 
 
 def test_only_what_worked_end_to_end_starts_it_over() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.budget import Budget, Degree, Plan, Spent
 from edge.clock import Clock
 from edge.health import BESIDE_REPORT_S, IDLE_S, SAMPLE_S, Health, Machine, Sources
 from edge.memory import Memory
@@ -163,3 +164,29 @@ def test_an_outbox_that_cannot_be_opened_has_no_account(tmp_path: Path) -> None:
         disk=tmp_path,
     )
     assert shut.body() is None
+
+
+def test_it_says_what_the_sim_has_carried_and_keeps_it(tmp_path: Path) -> None:
+    box, memory = Box(tmp_path), Memory(tmp_path / "documents.db")
+    box.clock.heard_gnss(NOON)
+    budget = Budget(Plan(1_000), box.clock, memory)
+    spent = [Spent(live=10)]
+    health = Health(
+        box.outbox,
+        box.clock,
+        Sources(traffic=Traffic, rejected=dict, unobserved=dict, spent=lambda: spent[0]),
+        today=Today(box.clock, memory),
+        firmware="0.1.0",
+        disk=tmp_path,
+        budget=budget,
+    )
+    health.sample()
+    spent[0] = Spent(live=990, housekeeping=11)
+    body = health.body()
+    health.sent()
+    assert body is not None
+    said = records_pb2.Health.FromString(body).sim
+    assert (said.plan_bytes, said.live_bytes, said.housekeeping_bytes) == (1_000, 990, 11)
+    assert said.exhausted_utc_ms == NOON
+    assert said.degree == Degree.LIVE_OFF
+    assert Budget(Plan(1_000), box.clock, Memory(tmp_path / "documents.db")).month.live == 990

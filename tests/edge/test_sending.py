@@ -294,6 +294,27 @@ def test_the_bucket_holds_the_bulk_lane_to_its_rate(centre: ScriptedCentre) -> N
     assert bulk_bytes <= 32_000 + 20.5 * 16_000
 
 
+def test_a_slowed_backlog_moves_on_and_live_rows_do_not_wait_for_it(centre: ScriptedCentre) -> None:
+    unit, noise = Unit(Limits()), Random(1)
+    for _ in range(2_000):
+        unit.shelf.append(noise.randbytes(104))
+    unit.sending.limit_backlog(5.0)
+    sent, bulk_times_s, bulk_bytes = unit.connect(), [], 0
+    start_s = unit.now_s
+    while unit.now_s < start_s + 6 * 3_600.0:
+        for parcel in sent:
+            if parcel.bulk:
+                bulk_times_s.append(unit.now_s - start_s)
+                bulk_bytes += len(payload(parcel))
+                unit.sending.sent_bulk_in(16_000, 0.01)
+            unit.hear(centre.take(payload(parcel)))
+        sent = unit.after(30.0)
+    live = unit.append(size=50, cls=CLASS_ALARM)
+    assert [live] in ids(unit.out())
+    assert 32_000 < bulk_bytes <= 32_000 + 6.1 * 3_600 * 5 + 16_000
+    assert bulk_times_s[-1] > 4 * 3_600
+
+
 def test_a_bulk_parcel_is_at_most_half_a_second_of_the_uplink(unit: Unit, centre: ScriptedCentre) -> None:
     noise = Random(1)
     for _ in range(1_000):

@@ -144,3 +144,33 @@ def test_any_bytes_are_a_config_error_or_toml(tmp_path_factory: pytest.TempPathF
     file.write_bytes(text)
     with pytest.raises(ConfigError):
         load(file, Plant)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    pump: Pump
+    wells: tuple[Pump, ...]
+
+
+def test_a_list_of_tables_is_a_tuple_and_may_be_absent(tmp_path: Path) -> None:
+    pump = '[pump]\nname = "north"\nflow = 3\n'
+    assert load(write(tmp_path, pump), Site).wells == ()
+    wells = "".join(f'[[wells]]\nname = "{name}"\nflow = 1\n' for name in "ab")
+    assert [well.name for well in load(write(tmp_path, pump + wells), Site).wells] == ["a", "b"]
+    assert "### [[wells]]" in describe(Site) and "### [pump]" in describe(Site)
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        (
+            '[[wells]]\nname = "a"\nflow = 1\n[[wells]]\nname = 7\nflw = 1\n',
+            ["wells 2.flw", "wells 2.name", "wells 2.flow"],
+        ),
+        ("[wells]\nflow = 1\n", ["wells"]),
+    ],
+)
+def test_every_problem_in_a_list_of_tables_names_its_place(tmp_path: Path, written: str, keys: list[str]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(write(tmp_path, f'[pump]\nname = "north"\nflow = 3\n{written}'), Site)
+    assert [problem.key for problem in refused.value.problems] == keys

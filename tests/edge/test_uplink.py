@@ -429,6 +429,24 @@ def test_bytes_on_the_wire_are_counted_from_the_kernel(
     assert link.bytes_down <= account.down_bytes <= link.bytes_down * 1.8
 
 
+def test_payloads_are_attributed_to_what_is_in_them(new_box: Callable[..., Box], centre: MqttCentre) -> None:
+    box = new_box()
+    for number in range(3):
+        box.outbox.append(bytes([number]) * 300, kind=KIND_TRACK, cls=CLASS_TRACK)
+    box.uplink.limit_backlog(1_000_000.0)
+    box.start()
+    box.tick_until(box.empty)  # the newest is the session's live row, the others are backlog
+    box.append(b"!" * 40, cls=CLASS_ALARM)
+    box.tick_until(box.empty)
+    account = box.uplink.account()
+    spent = account.attributed
+    assert spent.live >= 300
+    assert spent.backlog > 0
+    assert spent.verdict >= 40
+    assert spent.snapshot == spent.housekeeping == 0
+    assert spent.total < account.up_bytes + account.down_bytes
+
+
 def test_a_broker_refused_by_a_spoofed_date_is_tried_as_soon_as_the_sky_is_honest(
     new_box: Callable[..., Box], centre: MqttCentre
 ) -> None:

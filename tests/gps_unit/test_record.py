@@ -13,8 +13,10 @@ from edge.clock import Clock
 from edge.disk import Disk
 from edge.gps_unit.fix import EpochAssembler, Fix
 from edge.gps_unit.interval import OpenInterval
+from edge.gps_unit.modes import Modes, Profiles
 from edge.gps_unit.motion import Policy
 from edge.gps_unit.nmea import Framer
+from edge.gps_unit.profile import Profile
 from edge.gps_unit.record import MOST_EVENTS_WAITING, Recorder, Reporting, Tally
 from edge.health import Health, Sources
 from edge.memory import Memory
@@ -76,6 +78,7 @@ class Box:
         tolerance_m: float = 0.0,
         quantum: str = "lossless",
         disk: FullDisk | None = None,
+        modes: Profiles | None = None,
     ) -> None:
         self.folder = folder
         self.now_s = 1000.0
@@ -88,6 +91,7 @@ class Box:
         self.outbox = Outbox(folder / "outbox.db", limit_bytes=50_000_000, clock=self.clock, disk=self.disk)
         self.tally = Tally()
         self.interval = OpenInterval(folder / "run" / "interval")
+        self.modes = None if modes is None else Modes(modes, self.clock.monotonic_s)
         self.recorder = Recorder(
             Reporting(interval_s=10, parked_interval_s=600, quantum=quantum, tolerance_m=tolerance_m),
             self.outbox,
@@ -101,6 +105,7 @@ class Box:
             ),
             appended=self._append_seen,
             tally=self.tally,
+            modes=self.modes,
         )  # fmt: skip
 
     def _append_seen(self) -> None:
@@ -238,6 +243,36 @@ def test_while_the_outbox_takes_nothing_fixes_wait_and_then_all_arrive(tmp_path:
     box.outbox.close()
 
 
+def test_an_alarm_outlives_whatever_waits_beside_it_and_keeps_its_class(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.disk.full = True
+    box.outbox.close()
+    box.recorder.alarm("sos", call="c1")
+    for n in range(MOST_EVENTS_WAITING + 5):
+        box.recorder.happened(f"e{n}")
+    box.disk.full = False
+    box.recorder.flush()
+    assert "sos" in box.events() and "e0" not in box.events()
+    reader = OutboxReader(tmp_path / "outbox.db")
+    assert [records_pb2.Event.FromString(row.body).name for row in reader.alarms(9)] == ["sos"]
+    reader.close()
+    box.outbox.close()
+
+
+def test_a_flush_appends_the_open_interval_and_goes_on(box: Box) -> None:
+    for fix in fixes(3):
+        box.hear(fix)
+    assert box.bodies(KIND_TRACK) == []
+    appended = box.appended
+    box.recorder.flush()
+    assert len(box.bodies(KIND_TRACK)) == 1 and box.appended > appended
+    for fix in fixes(6)[3:]:
+        box.hear(fix)
+    box.recorder.end()
+    stored = [time_ms for body in box.bodies(KIND_TRACK) for time_ms in decode_track(body).times_ms]
+    assert stored == [fix.utc_ms for fix in fixes(6)]
+
+
 def test_killed_before_it_knows_that_a_refused_append_was_committed_the_fixes_after_it_are_kept(tmp_path: Path) -> None:
     told = fixes(15)
     killed = Box(tmp_path, disk=DyingDisk())
@@ -274,3 +309,52 @@ def test_a_clean_stop_appends_the_open_interval_and_a_last_account(box: Box) -> 
     box.recorder.end()
     assert [len(decode_track(body).times_ms) for body in box.bodies(KIND_TRACK)] == [4]
     assert len(box.bodies(KIND_HEALTH)) == 1
+
+
+def test_news_ends_an_interval_early_and_no_fix_is_left_out_for_it(tmp_path: Path) -> None:
+    quick = Profile(period_s=3.0)
+    box = Box(tmp_path, modes=Profiles(moving=quick, mission=quick, working=quick))
+    heard = fixes(30)
+    for fix in heard:
+        box.hear(fix)
+    box.recorder.end()
+    tracks = [decode_track(body) for body in box.bodies(KIND_TRACK)]
+    assert [time_ms for track in tracks for time_ms in track.times_ms] == [fix.utc_ms for fix in heard]
+    assert max(len(track.times_ms) for track in tracks) == 3
+    box.outbox.close()
+
+
+def test_a_burst_reports_each_fix_by_itself(tmp_path: Path) -> None:
+    box = Box(tmp_path, policy=True, modes=Profiles(moving=Profile(), mission=Profile(), working=Profile()))
+    assert box.modes is not None
+    for fix in fixes(20):
+        box.hear(fix)
+    before = len(box.bodies(KIND_TRACK))
+    box.modes.burst(1)
+    for fix in fixes(30)[20:]:
+        box.hear(fix)
+    assert len(box.bodies(KIND_TRACK)) - before >= 10
+    box.outbox.close()
+
+
+def test_what_works_in_place_is_heard_of_each_minute_though_it_is_parked(tmp_path: Path) -> None:
+    box = Box(tmp_path, policy=True, modes=Profiles(moving=Profile(), mission=Profile(), working=Profile(period_s=60)))
+    assert box.modes is not None
+    box.modes.input("pto", True)
+    standing = replace(fixes(1)[0], speed_mps=0.0)
+    for second in range(610):
+        assert standing.utc_ms is not None
+        box.hear(replace(standing, utc_ms=standing.utc_ms + 1000 * second))
+    tracks = [decode_track(body) for body in box.bodies(KIND_TRACK)]
+    assert 10 <= len(tracks) <= 13
+    assert all(track.parked for track in tracks)
+    box.outbox.close()
+
+
+def test_an_account_goes_when_somebody_asks_for_it(box: Box) -> None:
+    for fix in fixes(12):
+        box.hear(fix)
+    before = len(box.bodies(KIND_HEALTH))
+    box.recorder.ask_health()
+    box.recorder.turn()
+    assert len(box.bodies(KIND_HEALTH)) == before + 1

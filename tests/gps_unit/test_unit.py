@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.budget import Spent
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.gps_unit.fix import EpochAssembler, to_columns
 from edge.gps_unit.nmea import Framer
+from edge.memory import Memory
 from edge.outbox import OutboxReader, StoredRow
 from edge.sim.nmea import Epoch
 from edge.sim.receiver import SimulatedReceiver, Written, recorded, synthetic
@@ -138,6 +140,21 @@ def decoded(data: bytes) -> list[tuple[int | None, ...]]:
 
 def play(box: Box) -> None:
     box.receiver.play(threading.Event())
+
+
+def test_a_units_plan_is_in_its_health_and_what_its_sim_carried_outlives_a_restart(make_box) -> None:  # type: ignore[no-untyped-def]
+    box = make_box(islice(synthetic(now_ms(), speed=20, cold_start=False), 20), "[sim]\nplan_mb = 500\nreset_day = 7")
+    carried = Spent(live=3_000, housekeeping=2_000)
+    Memory(box.folder / "documents.db").remember("budget", [[], list(carried), [], None, None, False])
+    for starts in (1, 2):
+        box.start()
+        box.wait_for("boot", starts)
+        box.wait_for_rows(KIND_HEALTH, starts)
+        assert box.end()[0] == 0
+    said = [records_pb2.Health.FromString(row.body).sim for row in box.rows(KIND_HEALTH)]
+    assert {sim.plan_bytes for sim in said} == {500_000_000}
+    assert all(sim.live_bytes == 3_000 and sim.housekeeping_bytes >= 2_000 for sim in said)
+    assert all(sim.degree == 0 and not sim.HasField("exhausted_utc_ms") for sim in said)
 
 
 def test_everything_a_drive_says_is_in_the_outbox_after_a_clean_stop(make_box) -> None:  # type: ignore[no-untyped-def]

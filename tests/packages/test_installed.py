@@ -147,7 +147,7 @@ def test_a_box_installs_without_a_network_and_starts(
     took_s = install(package(BOX), package(PROVISION))
     assert root.demand("id", "--user", "--name", "pantau") == "pantau\n"
     assert root.demand("stat", "--format=%U %a", "/var/lib/pantau") == "pantau 750\n"
-    for unit in (f"{BOX}.service", "pantau-renew.timer", "pantau-check.timer"):
+    for unit in (f"{BOX}.service", "pantau-renew.timer", "pantau-certificates.timer", "pantau-check.timer"):
         assert root.demand("systemctl", "is-enabled", unit) == "enabled\n"
     assert root.run("systemctl", "is-enabled", "pantau-renew.service").stdout.strip() == "static"
     assert "Traceback" not in root.demand("pantau", "--help")

@@ -35,7 +35,7 @@ def default(schema: type, name: str) -> str:
     return str(next(key.default for key in keys_of("", schema) if key.name == name))
 
 
-@pytest.mark.parametrize("name", ["enrol", "renew", "crl"])
+@pytest.mark.parametrize("name", ["enrol", "renew", "crl", "certificates"])
 def test_what_is_started_is_a_verb_that_there_is(name: str) -> None:
     words = shlex.split(read(f"pantau-{name}.service")["Service"]["ExecStart"])
     assert words[:3] == [PYTHON, "-m", "pantau.provision"]
@@ -59,14 +59,26 @@ def test_what_the_box_writes_lies_in_its_state_directory() -> None:
 
 
 def test_timers_come_daily_also_for_who_was_off() -> None:
-    for name in ("renew", "crl"):
+    for name in ("renew", "crl", "certificates"):
         timer = read(f"pantau-{name}.timer")["Timer"]
         assert timer["OnCalendar"] == "daily" and timer["Persistent"] == "true"
     assert CRL_LASTS.days > 7, "some missed days are no outage"
 
 
+def test_certificates_are_renewed_where_the_broker_reads_them_and_every_server_of_them_is_told() -> None:
+    service = read("pantau-certificates.service")
+    words = shlex.split(service["Service"]["ExecStart"])
+    (folder, centre) = words[4], words[words.index("--centre") + 1]
+    assert service["Service"]["ReadWritePaths"] == folder
+    assert read("pantau-mosquitto.service")["Unit"]["ConditionPathExists"] == centre
+    assert service["Service"]["ExecStartPost"].endswith(" try-reload-or-restart pantau-enrolment.service")
+    assert "-HUP" in read("pantau-enrolment.service")["Service"]["ExecReload"], "a reload is no restart"
+    for name in ("crl", "mosquitto", "enrolment"):  # what it writes and signals is of one user
+        assert read(f"pantau-{name}.service")["Service"]["User"] == service["Service"]["User"]
+
+
 @needs_systemd
-@pytest.mark.parametrize("name", ["enrol.service", "renew.timer", "crl.timer"])
+@pytest.mark.parametrize("name", ["enrol.service", "renew.timer", "crl.timer", "certificates.timer"])
 def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str) -> None:
     for each in PACKAGING.glob("pantau-*"):
         (tmp_path / each.name).write_text(each.read_text("utf-8").replace(PYTHON, sys.executable))
@@ -78,7 +90,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["enrol", "renew", "crl"])
+@pytest.mark.parametrize("name", ["enrol", "renew", "crl", "certificates"])
 def test_the_service_is_hardened(name: str) -> None:
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(PACKAGING / f"pantau-{name}.service")],

@@ -16,6 +16,10 @@ def test_an_epoch_is_due_when_the_next_one_began_200_ms_before_the_kill():
     assert due(drive(5), [Opened(0.0, 3.2)]) == {0, 1000, 2000}
 
 
+def test_what_a_process_waited_for_a_cpu_is_added_to_the_200_ms():
+    assert due(drive(5), [Opened(0.0, 3.2, waited_s=0.1)]) == {0, 1000}
+
+
 def test_an_epoch_begun_before_the_port_was_open_is_not_due():
     assert due(drive(5), [Opened(0.05, 10.0)]) == {1000, 2000, 3000}
 

@@ -17,14 +17,21 @@ def run_of(*reports: Report) -> dict[str, Any]:
 def test_figures_promises_and_totals_are_told() -> None:
     held = [Claim("something was due", True, "90")]
     one = Report(
-        scenario="kill-random", promise="Nothing is lost.", seed=7, put_in=1234, due=90, stored=1233, claims=held
+        scenario="kill-random",
+        promise="Nothing is lost.",
+        seed=7,
+        put_in=1234,
+        due=90,
+        stored=1233,
+        named=5,
+        claims=held,
     )
     one.faults, one.shed, one.recover_s = {"kill bridge": 3}, {"full": 12}, 4.25
     text = page(run_of(one), ["\n## soak\n"])
     assert (
         "1 of 1 promises held** in 10 minutes: 3 faults, 1,234 epochs put in, 90 due, 1,233 stored, **0 missing" in text
     )
-    assert "| kill-random | 3 kill bridge | 1,234 | 90 | 1,233 | 0 | 0 | 0 | 12 full | 4.2 s | 0 |" in text
+    assert "| kill-random | 3 kill bridge | 1,234 | 90 | 1,233 | 0 | 0 | 5 | 0 | 12 full | 4.2 s | 0 |" in text
     assert text.index("## soak") < text.index("## What is not proven")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,14 @@ sint32 = st.integers(-(2**31), 2**31 - 1)
 sint64 = st.integers(-(2**63), 2**63 - 1)
 stamps = st.tuples(st.none() | sint64, uint64, uint64)
 counts = st.dictionaries(words, uint64, max_size=4)
+sims = st.fixed_dictionaries(
+    {"exhausted_utc_ms": st.none() | sint64},
+    optional={
+        **dict.fromkeys(("plan_bytes", "verdict_bytes", "snapshot_bytes", "live_bytes"), uint64),
+        **dict.fromkeys(("backlog_bytes", "housekeeping_bytes"), uint64),
+        "degree": uint32,
+    },
+)
 ranges = st.lists(st.integers(1, 40), max_size=8).map(lambda seqs: Ranges((seq, seq) for seq in seqs))
 
 BODIES: dict[int, st.SearchStrategy[dict[str, object]]] = {
@@ -35,6 +45,7 @@ BODIES: dict[int, st.SearchStrategy[dict[str, object]]] = {
             "cpu_decidegree_c": st.none() | sint32,
             "undervoltage": st.none() | st.booleans(),
             "firmware": words,
+            "sim": st.none() | sims.map(lambda named: encode.sim(**named)),
         },
     ),
     kinds.KIND_CAMERA: st.fixed_dictionaries(
@@ -75,6 +86,8 @@ def official(kind: int, named: dict[str, object]) -> bytes:
             records_pb2.Holding(outbox_id=outbox_id, below_seq=below, held=held.pack())
             for outbox_id, below, held in fields["holdings"]  # type: ignore[attr-defined]
         ]
+    if fields.get("sim") is not None:
+        fields["sim"] = records_pb2.Sim.FromString(fields["sim"])  # type: ignore[arg-type]
     if "gone" in fields:
         fields["gone"] = [
             records_pb2.Gone(outbox_id=outbox_id, ranges=seqs.pack(), reason=reason)
@@ -94,6 +107,29 @@ def test_a_body_is_the_official_librarys(kind: int, data: st.DataObject) -> None
     assert len(body) == len(wanted)
     if all(len(value) < 2 for value in named.values() if isinstance(value, dict)):
         assert body == wanted  # the order of a map's entries is nobody's promise; ours is sorted
+
+
+modems = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("model", "state", "registration", "operator", "cell", "iccid"), words),
+        **dict.fromkeys(("rsrp_dbm", "rsrq_db", "sinr_db"), st.none() | sint32),
+        **dict.fromkeys(("steps", "helped"), counts),
+    },
+)
+
+
+@given(modems)
+def test_a_modem_in_a_health_record_is_the_official_librarys(said: dict[str, Any]) -> None:
+    body = encode.health(at=(1, 2, 3), holdings=[], modem=encode.modem(**said))
+    wanted = records_pb2.Health(at=stamp_message((1, 2, 3)), modem=records_pb2.Modem(**said))
+    assert records_pb2.Health.FromString(body) == wanted
+    assert len(body) == len(wanted.SerializeToString())
+
+
+@given(sims)
+def test_what_the_sim_carried_is_the_official_librarys(named: dict[str, int | None]) -> None:
+    assert encode.sim(**named) == records_pb2.Sim(**named).SerializeToString(deterministic=True)  # type: ignore[arg-type]
 
 
 @given(st.integers(0, 8), st.binary(max_size=100))

@@ -1,0 +1,272 @@
+"""The main loop of a camera node: looks come in; verdicts, alarms, pictures and recovery steps go out."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from edge.budget import Budget
+from edge.camera_node.camera import jpeg
+from edge.camera_node.ear import Heard
+from edge.camera_node.eye import Eye, Taken
+from edge.camera_node.live import Live
+from edge.camera_node.pole import Pole, Probes
+from edge.camera_node.probing import Outcome
+from edge.camera_node.record import Recorder
+from edge.camera_node.recovery import CUT_OFF_S, Ladder, Situation, Step
+from edge.camera_node.relays import Relays
+from edge.camera_node.snapshots import LARGE_BYTES, Rung, Snapshots, Wish, snapshot_record
+from edge.camera_node.watched import Said, Watched
+from edge.clock import Clock
+from edge.service import Stop
+from wire.kinds import CLASS_BULKY
+
+log = logging.getLogger(__name__)
+
+TURN_S: Final = 1.0
+SAID_AGAIN_S: Final = 21_600.0  # a healthy camera's verdict, four times a day: presence says the rest
+LEARNED_EVERY_S: Final = 21_600.0  # what was learned is written; each write costs the card about 200 kB for eight
+LEARNED_FIRST_S: Final = 600.0
+SKEW_S: Final = 60.0  # a burnt-in clock that is wrong by so much makes a picture useless as evidence
+LARGE_PX, LARGE_QUALITY = 1280, 60
+
+Seen = queue.Queue["Outcome | Taken | Heard | None"]
+
+
+class Notes(Protocol):
+    """What survives the process (edge/memory.py)."""
+
+    def recall(self, name: str, default: Any) -> Any: ...
+    def remember(self, name: str, value: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lens:
+    """One camera's parts. `relay` is the name of the one in its supply; `reboot` asks the camera to start anew."""
+
+    watched: Watched
+    eye: Eye
+    ladder: Ladder
+    relay: str | None = None
+    reboot: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the node is told of the pole besides its cameras; each quick, None: not known."""
+
+    switch: Callable[[], bool | None] = lambda: None
+    carrier: Callable[[], bool | None] = lambda: None
+
+
+class Node:
+    """One pole."""
+
+    def __init__(
+        self,
+        lenses: Iterable[Lens],
+        seen: Seen,
+        *,
+        pole: Pole,
+        relays: Relays,
+        live: Live,
+        snapshots: Snapshots,
+        recorder: Recorder,
+        budget: Budget,
+        clock: Clock,
+        notes: Notes,
+        around: Around,
+    ) -> None:
+        self._lenses = {lens.watched.name: lens for lens in lenses}
+        self._seen = seen
+        self._pole, self._relays, self._live, self._snapshots = pole, relays, live, snapshots
+        self._recorder, self._budget, self._clock, self._notes = recorder, budget, clock, notes
+        self._around = around
+        self._said: dict[str, tuple[Said, float]] = {}
+        self._skewed: set[str] = set()
+        self._next_turn_s = 0.0
+        self._learned_s = clock.monotonic_s() + LEARNED_FIRST_S
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self, obey: Callable[[], None], stop: Stop) -> None:
+        """Until told to stop."""
+        while not stop.is_set():
+            try:
+                self._take(self._seen.get(timeout=TURN_S))
+                while True:
+                    self._take(self._seen.get_nowait())
+            except queue.Empty:
+                pass
+            if (now_s := self._clock.monotonic_s()) >= self._next_turn_s:
+                self._next_turn_s = now_s + TURN_S
+                self.turn(now_s)
+            obey()
+            self._recorder.turn()
+        self._live.close()
+        self._relays.close()
+        self._keep()
+        self._recorder.end()
+
+    def wake(self) -> None:
+        """Look at the stop now; from any thread or signal handler."""
+        self._seen.put(None)
+
+    def turn(self, now_s: float) -> None:
+        """Once a second: alarms, verdicts, recovery, pictures, leases, relays."""
+        self._relays.turn()
+        self._live.turn(self._budget.degree)
+        powered = self._relays.powered()
+        self._alarms(powered, now_s)
+        for name, lens in self._lenses.items():
+            self._say(name, lens, now_s)
+            self._recover(name, lens, now_s)
+        self._send_pictures(now_s)
+        if now_s >= self._learned_s:
+            self._keep()
+
+    # ------------------------------------------------------------------ what a person at the centre asks for
+
+    def verbs(self) -> Mapping[str, Callable[[Mapping[str, Any]], str]]:
+        """The commands of a camera node, by name (docs/camera-node.md)."""
+        return {
+            "snapshot": self._snapshot,
+            "live": self._live.want,
+            "live_end": self._live.unwant,
+            "accept_view": self._accept_view,
+            "camera_mended": self._mended,
+        }
+
+    def _snapshot(self, arguments: Mapping[str, Any]) -> str:
+        lens, large = self._lens(arguments), arguments.get("large") is True
+        if not large:
+            return self._snapshots.asked(lens.watched.name, "asked for")
+        lens.eye.snapshot(width_px=LARGE_PX, quality=LARGE_QUALITY)
+        return "a large picture follows"
+
+    def _accept_view(self, arguments: Mapping[str, Any]) -> str:
+        lens = self._lens(arguments)
+        lens.watched.accept_view()
+        self._keep()
+        return "this is the view from now on"
+
+    def _mended(self, arguments: Mapping[str, Any]) -> str:
+        self._lens(arguments).ladder.reset(self._clock.monotonic_s())
+        return "what did not help may be tried again"
+
+    def _lens(self, arguments: Mapping[str, Any]) -> Lens:
+        name = arguments.get("camera")
+        if not isinstance(name, str) or name not in self._lenses:
+            raise ValueError("no such camera")
+        return self._lenses[name]
+
+    # ------------------------------------------------------------------ inside
+
+    def _take(self, seen: Outcome | Taken | Heard | None) -> None:
+        if isinstance(seen, Outcome):
+            self._lenses[seen.camera].watched.take(seen)
+        elif isinstance(seen, Taken):
+            wish = Wish(seen.camera, "asked for", LARGE_BYTES)
+            if len(seen.jpeg) > LARGE_BYTES:
+                self._snapshots.left_out["too_large"] += 1
+                self._snapshots.asked(seen.camera, "asked for, smaller as it must fit", large=True)
+                return
+            body, kind, cls = snapshot_record(wish, seen.jpeg, self._clock.stamp())
+            self._recorder.put(body, kind, cls)
+
+        elif isinstance(seen, Heard):
+            self._heard(seen)
+
+    def _heard(self, heard: Heard) -> None:
+        """What a camera says of itself: its own alarms stand beside our verdict, a wrong clock is worth a word."""
+        if heard.alarm is not None:
+            on = "on" if heard.alarm.on else "off"
+            self._recorder.happened("camera_says", camera=heard.camera, what=heard.alarm.kind, state=on)
+        elif heard.skew_s is not None and abs(heard.skew_s) >= SKEW_S:
+            if heard.camera not in self._skewed:
+                self._recorder.happened("camera_clock_wrong", camera=heard.camera, ahead_s=f"{heard.skew_s:.0f}")
+            self._skewed.add(heard.camera)
+        elif heard.skew_s is not None:
+            self._skewed.discard(heard.camera)
+
+    def _alarms(self, powered: Mapping[str, bool], now_s: float) -> None:
+        looked = {name: lens.watched for name, lens in self._lenses.items() if lens.watched.looked}
+        probes = Probes(
+            cameras={
+                name: None if watched.failure is None else str(watched.failure) for name, watched in looked.items()
+            },
+            powered={name: powered[lens.relay] for name, lens in self._lenses.items() if lens.relay is not None},
+            switch=self._around.switch(),
+            carrier=self._around.carrier(),
+        )
+        changes = self._pole.see(probes, now_s)
+        for change in changes:
+            alarm = change.alarm
+            self._recorder.happened(
+                "pole_alarm" if change.opened else "pole_alarm_over",
+                cause=alarm.cause,
+                cameras=", ".join(sorted(alarm.cameras)),
+                why=change.why,
+            )
+        if changes:
+            self._notes.remember("pole", self._pole.state())
+
+    def _say(self, name: str, lens: Lens, now_s: float) -> None:
+        said = lens.watched.said(now_s, self._pole.cause_of(name))
+        if said is None:
+            return
+        before, at_s = self._said.get(name, (None, float("-inf")))
+        changed = before is None or (said.verdict, said.cause) != (before.verdict, before.cause)
+        if not changed and now_s - at_s < SAID_AGAIN_S:
+            return
+        self._said[name] = said, now_s
+        self._recorder.verdict(name, said, lens.watched.quality(now_s))
+        if changed:
+            log.info("%s: %s (%s)", name, said.verdict, said.reason)
+            if before is not None and lens.watched.failure is None:
+                self._snapshots.changed(name, said.verdict)
+
+    def _recover(self, name: str, lens: Lens, now_s: float) -> None:
+        sharers = [other for other, one in self._lenses.items() if lens.relay is not None and one.relay == lens.relay]
+        situation = Situation(
+            failure=lens.watched.trouble() if lens.watched.looked else None,
+            elsewhere=self._pole.elsewhere(name, now_s),
+            watched=any(self._live.watched(other) for other in {name, *sharers}),
+            reboots=lens.reboot is not None,
+            relay=lens.relay is not None,
+            # One that nobody has looked at yet may see.
+            others_see=any(not self._lenses[other].watched.blind for other in sharers if other != name),
+        )
+        step = lens.ladder.turn(situation, now_s)
+        if step is None:
+            return
+        log.info("%s: recovery step %s against %s", name, step, situation.failure)
+        self._recorder.happened("camera_recovery", camera=name, step=step, failure=str(situation.failure))
+        if step is Step.RESTART:
+            lens.eye.restart()
+        elif step is Step.REBOOT and lens.reboot is not None:
+            lens.reboot()
+        elif step is Step.CUT and lens.relay is not None:
+            self._relays.cut(lens.relay, CUT_OFF_S)
+
+    def _send_pictures(self, now_s: float) -> None:
+        while (wish := self._snapshots.due(now_s, self._budget.degree)) is not None:
+            picture = self._lenses[wish.camera].watched.picture
+            if picture is None:
+                self._snapshots.left_out["no_picture"] += 1
+                continue
+
+            def encoded(rung: Rung, picture: Any = picture) -> bytes:
+                return jpeg(picture, width_px=rung.width_px, quality=rung.quality)
+
+            image = self._snapshots.fit(wish, encoded)
+            if image is not None:
+                body, kind, _ = snapshot_record(wish, image, self._clock.stamp())
+                self._recorder.put(body, kind, CLASS_BULKY)
+
+    def _keep(self) -> None:
+        self._learned_s = self._clock.monotonic_s() + LEARNED_EVERY_S
+        self._notes.remember("learned", {name: lens.watched.learned() for name, lens in self._lenses.items()})

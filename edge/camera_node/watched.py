@@ -1,0 +1,112 @@
+"""One camera as the node knows it: its last look, the judge's verdict and its rhythm make what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edge.camera_node.picture import Picture
+from edge.camera_node.pole import Cause, Finding
+from edge.camera_node.probing import Failure, Outcome
+from edge.camera_node.rhythm import Quality, Rhythm
+from edge.camera_node.verdict import Judge
+
+SEEING, OFFLINE, DEGRADED = "seeing", "offline", "degraded"  # beside the judge's kinds of blindness
+OFFLINE_AFTER_S: Final = 20.0  # two attempts at its stream: what mends itself is no verdict
+DEGRADED_AFTER_S: Final = 60.0
+SURE_PERCENT: Final = 95  # of what a stream does or does not do
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of a camera: a verdict's kind, `offline` or `degraded`; cause and reason explain it."""
+
+    verdict: str
+    cause: str
+    confidence_percent: int
+    reason: str
+
+
+class Watched:
+    """One camera; times are monotonic seconds. `learned` is what a former process kept of it."""
+
+    def __init__(
+        self, name: str, learned: Mapping[str, Any] | None = None, *, declared_frames_per_s: float | None = None
+    ) -> None:
+        kept = learned or {}
+        self.name: Final = name
+        self.picture: Picture | None = None
+        self.failure: Failure | None = None
+        self._judge = Judge(_mapping(kept.get("judge")))
+        self._rhythm = Rhythm(_mapping(kept.get("rhythm")), declared_frames_per_s=declared_frames_per_s)
+        self._failing_s: float | None = None
+        self._detail = ""
+        self._looked = self._open = False
+
+    def take(self, outcome: Outcome) -> None:
+        """One look at it."""
+        at_s = outcome.at_s
+        if outcome.failure is None or outcome.failure != self.failure:
+            self._failing_s = None if outcome.failure is None else at_s
+        self._looked, self.failure, self._detail = True, outcome.failure, outcome.detail
+        if outcome.picture is None:
+            self._rhythm.closed()
+            self._open = False
+            return
+        if not self._open:
+            self._rhythm.opened(at_s)
+            self._open = True
+        self._rhythm.keyframe(at_s)
+        self._rhythm.measured(frames_per_s=outcome.frames_per_s, bitrate_kbps=outcome.bitrate_kbps)
+        self.picture = outcome.picture
+        self._judge.see(outcome.picture, at_s)
+
+    def said(self, now_s: float, cause: Finding | None) -> Said | None:
+        """What holds now; `cause` is the pole's. None before anything is known."""
+        failing_s = 0.0 if self._failing_s is None else now_s - self._failing_s
+        if self.failure not in (None, Failure.SLOW_FRAMES) and failing_s >= OFFLINE_AFTER_S:
+            common = cause if cause is not None and cause.cause is not Cause.CAMERA else None
+            why = str(self.failure) if common is None else str(common.cause)
+            return Said(OFFLINE, why, SURE_PERCENT, self._detail if common is None else common.evidence)
+        found = self._judge.verdict
+        if not self._looked or found.confidence_percent == 0:
+            return None
+        if found.kind != SEEING:
+            return Said(found.kind, "picture", found.confidence_percent, found.reason)
+        if self.failure is Failure.SLOW_FRAMES and failing_s >= DEGRADED_AFTER_S:
+            return Said(DEGRADED, str(Failure.SLOW_FRAMES), SURE_PERCENT, self._detail)
+        return Said(SEEING, "", found.confidence_percent, found.reason)
+
+    def trouble(self) -> str | None:
+        """What a recovery step may help against: the stream's failure, else the picture's verdict; None: it sees."""
+        if self.failure is not None:
+            return str(self.failure)
+        return None if self._judge.verdict.kind == SEEING else self._judge.verdict.kind
+
+    @property
+    def blind(self) -> bool:
+        """Whether it was looked at and gives no picture that shows something."""
+        return self._looked and self.trouble() is not None
+
+    @property
+    def looked(self) -> bool:
+        """Whether there was any look at it."""
+        return self._looked
+
+    def quality(self, now_s: float) -> Quality:
+        """Frames, stalls, reconnects and the score."""
+        return self._rhythm.quality(now_s)
+
+    def accept_view(self) -> None:
+        """A person says: what it shows now, and as often as it does, is right."""
+        self._judge.accept_view()
+        self._rhythm.accept()
+
+    def learned(self) -> dict[str, Any]:
+        """What the next process should know."""
+        return {"judge": self._judge.learned(), "rhythm": self._rhythm.learned()}
+
+
+def _mapping(kept: object) -> dict[str, Any]:
+    return kept if isinstance(kept, dict) else {}

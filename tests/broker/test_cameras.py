@@ -1,0 +1,122 @@
+"""Cameras at the centre: the newest verdict of each out of the store, on the pole's state, and on the wall of words."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from broker.assets import Assignment
+from broker.cameras import UNHEARD_AFTER_S, wall
+from broker.clean import read_body
+from broker.live import Picture, moved, state_message
+from broker.store import Arrival, Store, open_store
+from pantau.cameras import shown
+from torture.consumer import pantau
+from wire import encode
+from wire.kinds import CLASS_BULKY, CLASS_STATUS, KIND_CAMERA, KIND_SNAPSHOT
+
+NOON_MS = 1_795_348_800_000
+UNIT = "pole-7"
+
+
+def verdict(camera: str, said: str, *, at_ms: int = NOON_MS, reason: str = "") -> bytes:
+    return encode.camera(
+        at=(at_ms, 1, 0),
+        camera=camera,
+        verdict=said,
+        cause="" if said == "seeing" else "picture",
+        confidence_percent=90,
+        reason=reason,
+    )
+
+
+def picture(camera: str, image: bytes, at_ms: int = NOON_MS) -> bytes:
+    return encode.snapshot(at=(at_ms, 1, 0), camera=camera, media_type="image/jpeg", image=image, why="covered")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'store.db'}", writer=True) as opened:
+        opened.set_assignments(
+            [Assignment(unit=UNIT, asset="junction-7", agency="transport", kind="pole", from_utc_ms=0, to_utc_ms=None)]
+        )
+        yield opened
+
+
+def put(store: Store, seq: int, body: bytes, kind: int = KIND_CAMERA) -> None:
+    cls = CLASS_STATUS if kind == KIND_CAMERA else CLASS_BULKY
+    store.commit([Arrival(UNIT, 1, seq, cls, kind, body, NOON_MS)])
+
+
+def test_of_each_camera_the_newest_verdict_counts_whatever_order_they_came_in(store: Store) -> None:
+    put(store, 3, verdict("north", "covered", at_ms=NOON_MS + 2000, reason="98 % hidden"))
+    put(store, 1, verdict("north", "seeing", at_ms=NOON_MS))
+    put(store, 2, verdict("south", "seeing", at_ms=NOON_MS + 1000))
+    found = wall(store.newest_looks(KIND_CAMERA), now_utc_ms=NOON_MS + 60_000)
+    assert [(one.camera, one.sees, one.verdict, one.why) for one in found] == [
+        ("north", False, "covered", "98 % hidden"),
+        ("south", True, "seeing", ""),
+    ]
+    assert {(one.agency, one.asset, one.unit) for one in found} == {("transport", "junction-7", UNIT)}
+
+
+def test_of_a_camera_whose_box_is_away_or_silent_nobody_can_say(store: Store) -> None:
+    put(store, 1, verdict("north", "seeing"))
+    looks = store.newest_looks(KIND_CAMERA)
+    (away,) = wall(looks, now_utc_ms=NOON_MS, online=lambda _unit: False)
+    (old,) = wall(looks, now_utc_ms=NOON_MS + int(UNHEARD_AFTER_S * 1000) + 1)
+    assert away.sees is None and "no link" in away.why and away.link == "offline"
+    assert old.sees is None and "too long" in old.why and old.link is None
+
+
+def test_a_poles_state_tells_all_its_cameras_and_the_blind_one_speaks_for_it(store: Store) -> None:
+    put(store, 1, verdict("north", "covered", reason="98 % hidden"))
+    put(store, 2, verdict("south", "seeing", at_ms=NOON_MS + 1000))
+    state = Picture("transport", "junction-7")
+    for entry in store.read_log(0, 10):
+        state = moved(state, entry, read_body(entry))
+    told = json.loads(state_message(state).payload)
+    assert (told["verdict"], told["verdict_utc"]) == ("covered", "2026-11-22T12:00:00.000Z")
+    assert {name: each["verdict"] for name, each in told["cameras"].items()} == {"north": "covered", "south": "seeing"}
+    assert told["cameras"]["north"]["reason"] == "98 % hidden" and told["cameras"]["south"]["cause"] is None
+
+
+def test_the_wall_says_how_many_see_which_do_not_and_since_when(store: Store) -> None:
+    put(store, 1, verdict("north", "covered", reason="98 % hidden"))
+    put(store, 2, verdict("south", "seeing"))
+    console, now_utc_ms = Console(width=200, record=True, file=io.StringIO()), NOON_MS + 7_200_000
+    found = wall(store.newest_looks(KIND_CAMERA), now_utc_ms=now_utc_ms)
+    console.print(shown(found, now_utc_ms=now_utc_ms))
+    text = console.export_text()
+    assert "1 of 2 cameras see" in text
+    assert "junction-7" in text and "2 h ago" in text and "98 % hidden" in text
+    assert "south" not in text
+
+
+def test_the_command_writes_the_last_picture_of_each_camera_and_its_exit_code_says_whether_all_see(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, 1, verdict("../north", "covered"))
+    put(store, 2, picture("../north", b"\xff\xd8old"), KIND_SNAPSHOT)
+    put(store, 3, picture("../north", b"\xff\xd8new", NOON_MS + 1000), KIND_SNAPSHOT)
+    url, folder = f"sqlite:///{tmp_path / 'store.db'}", tmp_path / "pictures"
+    done = pantau("cameras", "--store", url, "--snapshots", str(folder), "--json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["camera"] == "../north"
+    (file,) = folder.iterdir()
+    assert file.name == "transport-junction-7-___north.jpg" and file.read_bytes() == b"\xff\xd8new"
+    assert file.stat().st_mtime == (NOON_MS + 1000) / 1000
+
+
+def test_a_store_made_before_cameras_were_known_gets_their_table(tmp_path: Path) -> None:
+    from broker.store.schema import MIGRATIONS, connect
+
+    path = tmp_path / "old.db"
+    connect(str(path), writer=True, migrations=MIGRATIONS[:1]).close()
+    with open_store(f"sqlite:///{path}", writer=True) as store:
+        assert store.newest_looks(KIND_CAMERA) == []

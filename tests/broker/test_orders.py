@@ -1,0 +1,80 @@
+"""What a person orders: kept with who and when, answered once, and refused when no unit could do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.downlink import Downlink
+from broker.orders import LONGEST_GOOD_FOR_S, OrderRefused, order
+
+NOW_MS = 1_800_000_000_000
+
+
+@pytest.fixture
+def downlink(tmp_path: Path) -> Iterator[Downlink]:
+    with Downlink(tmp_path / "downlink.db") as opened:
+        yield opened
+
+
+def test_an_order_waits_for_its_unit_and_who_gave_it_is_kept(downlink: Downlink) -> None:
+    made = order(downlink, "amb-1", "burst", ["5"], who="rini", now_utc_ms=NOW_MS, good_for_s=60)
+    assert downlink.open_commands(NOW_MS, "amb-1") == [made]
+    assert made.arguments == {"minutes": 5}
+    assert made.expires_utc_ms == NOW_MS + 60_000
+    (asked,) = downlink.asked("amb-1", 10)
+    assert (asked.who, asked.what) == ("rini", "command")
+    assert made.id in asked.told
+
+
+@pytest.mark.parametrize(
+    ("unit", "verb", "words", "said"),
+    [
+        ("amb-1", "shell", ["rm"], "no such verb"),
+        ("amb-1", "burst", [], "minutes"),
+        ("amb-1", "burst", ["long"], "invalid literal"),
+        ("amb-1", "ping", ["twice"], "no arguments"),
+        ("Amb 1", "ping", [], "no unit's name"),
+    ],
+)
+def test_what_no_unit_could_do_is_refused_and_not_sent(
+    downlink: Downlink, unit: str, verb: str, words: list[str], said: str
+) -> None:
+    with pytest.raises(OrderRefused, match=said):
+        order(downlink, unit, verb, words, who="rini", now_utc_ms=NOW_MS)
+    assert downlink.open_commands(0) == []
+
+
+def test_a_command_can_not_be_good_for_ever(downlink: Downlink) -> None:
+    with pytest.raises(OrderRefused):
+        order(downlink, "amb-1", "ping", [], who="rini", now_utc_ms=NOW_MS, good_for_s=LONGEST_GOOD_FOR_S + 1)
+
+
+def test_only_the_units_own_first_answer_counts(downlink: Downlink) -> None:
+    made = order(downlink, "amb-1", "ping", [], who="rini", now_utc_ms=NOW_MS)
+    downlink.finished("fire-1", made.id, ok=True, detail="mine", utc_ms=NOW_MS)
+    assert downlink.answer(made.id) is None
+    downlink.finished("amb-1", made.id, ok=True, detail="pong", utc_ms=NOW_MS + 1)
+    downlink.finished("amb-1", made.id, ok=False, detail="again", utc_ms=NOW_MS + 2)
+    answer = downlink.answer(made.id)
+    assert answer is not None
+    assert (answer.ok, answer.detail) == (True, "pong")
+    assert downlink.open_commands(NOW_MS) == []
+
+
+def test_two_changes_of_one_document_both_stand(downlink: Downlink) -> None:
+    downlink.change("amb-1", lambda document: {**document, "report": {"interval_s": 5}}, who="rini")
+    made = downlink.change("amb-1", lambda document: {**document, "uplink": {"bulk_bytes_per_s": 900}}, who="adi")
+    assert made.version == 2
+    assert made.document == {"report": {"interval_s": 5}, "uplink": {"bulk_bytes_per_s": 900}}
+    assert [asked.who for asked in downlink.asked("amb-1", 10)] == ["adi", "rini"]
+
+
+def test_an_older_report_that_comes_late_does_not_count(downlink: Downlink) -> None:
+    downlink.reported("amb-1", 2, '{"state":"applied"}', utc_ms=NOW_MS)
+    downlink.reported("amb-1", 1, '{"state":"refused"}', utc_ms=NOW_MS + 1)
+    report = downlink.report("amb-1")
+    assert report is not None
+    assert (report.version, report.told) == (2, '{"state":"applied"}')

@@ -1,0 +1,220 @@
+"""ONVIF against a camera of our own that takes no liberties: digest, nonces, clocks, pull-points, reboots."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onveef.wsdiscovery import DiscoveredDevice
+
+from edge.camera_node.discovery import _found, discover
+from edge.camera_node.ear import Ear, Heard
+from edge.camera_node.onvif import ALARMS, Alarm, OnvifCamera, OnvifFailed, alarms
+from edge.camera_node.probing import Credentials, Failure, Tries
+from edge.sim.onvif_device import OnvifDevice
+from stage.namespace import CENTRE_ADDRESS, NamespaceRefused, link
+
+SOON_S = 30.0
+GOOD = Credentials("viewer", "s3cret:p@ss/ü %")
+STREAM = "rtsp://127.0.0.1:8554/stream1"
+
+
+@pytest.fixture
+def device() -> Iterator[OnvifDevice]:
+    with OnvifDevice(STREAM, GOOD.user, GOOD.password, serial_number="A1") as running:
+        yield running
+
+
+@pytest.fixture
+def camera(device: OnvifDevice) -> Iterator[OnvifCamera]:
+    asked = OnvifCamera(device.address, device.port, GOOD)
+    yield asked
+    asked.close()
+
+
+def test_it_says_who_it_is_and_what_it_offers(camera: OnvifCamera) -> None:
+    who = camera.identity()
+    assert (who.manufacturer, who.model, who.firmware, who.serial_number) == ("pantau", "SimCamera", "1.0", "A1")
+    main, sub = camera.streams()
+    assert (main.name, main.codec, main.width_px, main.height_px, main.frames_per_s) == ("main", "H264", 1920, 1080, 25)
+    assert main.stream_url == STREAM
+    assert main.snapshot_url is not None and main.snapshot_url.endswith("/snapshot.jpg")
+    assert sub.width_px == 640
+
+
+@pytest.mark.parametrize("skew_s", [0.0, 86_400.0, -40_000_000.0])
+def test_a_camera_whose_clock_is_wrong_is_heard_all_the_same(
+    device: OnvifDevice, camera: OnvifCamera, skew_s: float
+) -> None:
+    device.skew_s = skew_s
+    assert camera.skew_s(datetime.now(UTC)) == pytest.approx(skew_s, abs=10.0)
+    assert camera.identity().serial_number == "A1"
+
+
+def test_a_wrong_password_is_said_and_seldom_shown(device: OnvifDevice) -> None:
+    asked = OnvifCamera(device.address, device.port, Credentials("viewer", "hunter2"))
+    with pytest.raises(OnvifFailed) as failed:
+        asked.identity()
+    asked.close()
+    assert failed.value.failure is Failure.AUTHENTICATION
+    assert "hunter2" not in repr(failed.value)
+    assert device.refused <= 3
+
+
+def test_alarms_come_as_they_change(device: OnvifDevice, camera: OnvifCamera) -> None:
+    device.alarm("motion")  # none of ours
+    device.alarm("tamper")
+    heard: list[Alarm] = []
+    until_s = time.monotonic() + SOON_S
+    for wanted, change in (("tamper", "blurry"), ("blurry", "scene_change"), ("scene_change", "too_dark")):
+        while wanted not in {alarm.kind for alarm in heard} and time.monotonic() < until_s:
+            heard += camera.alarms()
+        device.alarm(change)
+    assert [alarm.kind for alarm in heard if alarm.on][:3] == ["tamper", "blurry", "scene_change"]
+    assert device.subscriptions == 1
+
+
+def test_a_reboot_is_asked_for_once(device: OnvifDevice, camera: OnvifCamera) -> None:
+    camera.reboot()
+    assert device.reboots == 1
+
+
+def test_a_dripping_answer_ends_at_its_deadline(device: OnvifDevice) -> None:
+    device.drip()
+    asked = OnvifCamera(device.address, device.port, GOOD, within_s=1.0)
+    begun_s = time.monotonic()
+    with pytest.raises(OnvifFailed) as failed:
+        asked.identity()
+    asked.close()
+    assert failed.value.failure is Failure.PORT
+    assert time.monotonic() - begun_s < 8.0
+
+
+def test_nobody_there_is_the_port() -> None:
+    asked = OnvifCamera("127.0.0.1", 9, GOOD, within_s=2.0)
+    with pytest.raises(OnvifFailed) as failed:
+        asked.identity()
+    assert failed.value.failure is Failure.PORT
+
+
+values = st.none() | st.text(max_size=8) | st.booleans() | st.dictionaries(st.text(max_size=4), st.text(max_size=6))
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional={"topic": values, "data": values})))
+def test_whatever_a_camera_sends_only_known_alarms_come_out(messages: list[dict[str, object]]) -> None:
+    assert {alarm.kind for alarm in alarms(messages)} <= set(ALARMS.values())
+
+
+@pytest.mark.parametrize(
+    ("topic", "data", "told"),
+    [
+        ("tns1:VideoSource/ImageTooDark/ImagingService", {"State": "true"}, [Alarm("too_dark", True)]),
+        ("tns1:VideoSource/GlobalSceneChange/AnalyticsService", {"State": "0"}, [Alarm("scene_change", False)]),
+        ("tns1:RuleEngine/tnsmaker:TamperDetector/Tamper", {"IsTamper": "1"}, [Alarm("tamper", True)]),
+        ("tns1:RuleEngine/CellMotionDetector/Motion", {"IsMotion": "true"}, []),
+        ("tns1:VideoSource/ImageTooDark/ImagingService", {"State": "perhaps"}, []),
+    ],
+)
+def test_topics_of_other_makers_are_understood(topic: str, data: dict[str, str], told: list[Alarm]) -> None:
+    assert list(alarms([{"topic": topic, "data": data}])) == told
+
+
+def test_an_ear_ends_in_time_beside_a_camera_that_drips(device: OnvifDevice) -> None:
+    listening = Listening(device, GOOD)
+    listening.heard.get(timeout=SOON_S)
+    device.drip()
+    time.sleep(0.5)
+    assert listening.end() < 5.0 + 3.0
+
+
+class Listening:
+    def __init__(self, device: OnvifDevice, credentials: Credentials) -> None:
+        self.heard: queue.Queue[Heard] = queue.Queue()
+        self.tries = Tries()
+        where = (device.address, device.port)
+        self.ear = Ear(
+            "gate", *where, lambda: credentials, self.heard, self.tries, utc=lambda: datetime.now(UTC), who_every_s=0.1
+        )
+        self.stop = threading.Event()
+        self._thread = threading.Thread(target=self.ear.run, args=(self.stop,), name="ear")
+        self._thread.start()
+
+    def end(self) -> float:
+        begun_s = time.monotonic()
+        self.stop.set()
+        self._thread.join()
+        return time.monotonic() - begun_s
+
+
+def test_an_ear_hears_alarms_and_another_camera_behind_the_address(device: OnvifDevice) -> None:
+    listening = Listening(device, GOOD)
+    try:
+        first = listening.heard.get(timeout=SOON_S)
+        assert first.identity is not None and first.skew_s is not None and abs(first.skew_s) < 10
+        device.alarm("tamper")
+        device.serial_number = "B2"
+        told = {first.identity.serial_number}
+        alarms = []
+        until_s = time.monotonic() + SOON_S
+        while ("B2" not in told or not alarms) and time.monotonic() < until_s:
+            one = listening.heard.get(timeout=SOON_S)
+            told |= {one.identity.serial_number} if one.identity else set()
+            alarms += [one.alarm] if one.alarm else []
+        assert alarms == [Alarm("tamper", True)]
+        assert listening.ear.serial() == "B2"
+        listening.ear.reboot()
+        assert device.reboots == 1
+    finally:
+        assert listening.end() < 5.0 + 3.0
+
+
+def test_an_ear_does_not_hammer(device: OnvifDevice) -> None:
+    wrong = Credentials("viewer", "wrong")
+    listening = Listening(device, wrong)
+    until_s = time.monotonic() + SOON_S
+    while listening.ear.lost is None and time.monotonic() < until_s:
+        time.sleep(0.05)
+    with pytest.raises(OnvifFailed, match="not tried again"):
+        listening.ear.reboot()
+    assert listening.end() < 5.0
+    assert listening.tries.wait_s(wrong) > 800
+    assert device.refused <= 3
+
+
+def test_a_camera_without_events_is_no_failure() -> None:
+    with OnvifDevice(STREAM, GOOD.user, GOOD.password, events=False) as device:
+        listening = Listening(device, GOOD)
+        for _ in range(2):
+            assert listening.heard.get(timeout=SOON_S).identity is not None
+        assert listening.ear.lost is None
+        listening.end()
+
+
+def test_found_cameras_are_offered_and_adopted_ones_are_not() -> None:
+    try:
+        with link() as cameras, OnvifDevice(STREAM, "", "", address=CENTRE_ADDRESS) as device:
+            device.answer_discovery()
+            box_address = f"{CENTRE_ADDRESS.rpartition('.')[0]}.2"
+            with cameras.entered():
+                found = discover(box_address, listen_s=1.5)
+                left = discover(box_address, adopted={CENTRE_ADDRESS}, listen_s=1.0)
+    except NamespaceRefused as refused:
+        pytest.skip(str(refused))
+    assert [(one.address, one.onvif_port, one.name, one.hardware) for one in found] == [
+        (CENTRE_ADDRESS, device.port, "SimCamera", "sim")
+    ]
+    assert left == []
+
+
+def test_what_discovery_tells_is_read_with_care() -> None:
+    assert (
+        _found(DiscoveredDevice("", xaddrs=["http://[", "http://camera.example.org/x", "http://192.0.2.1:x/"])) is None
+    )
+    one = _found(DiscoveredDevice("", xaddrs=["http://[", "http://192.0.2.1/x"], name="a\x1b[2J"))
+    assert one is not None and (one.address, one.onvif_port, one.name) == ("192.0.2.1", 80, "a[2J")

@@ -1,0 +1,51 @@
+"""The one file with passwords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.camera_node.passwords import read_passwords
+from edge.camera_node.probing import Credentials
+from edge.errors import ConfigError
+
+GOOD = '[north]\nuser = "viewer"\npassword = "hunter2"\n'
+
+
+def written(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
+    path = tmp_path / "passwords.toml"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_read(tmp_path: Path) -> None:
+    assert read_passwords(written(tmp_path, GOOD)) == {"north": Credentials("viewer", "hunter2")}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
+def test_a_file_that_others_can_open_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_passwords(written(tmp_path, GOOD, mode))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[north]\nuser = "viewer"\npassword = hunter2\n',
+        '[north]\nuser = "viewer"\npassword = "hunter2"\nextra = 1\n',
+        'north = "hunter2"\n',
+        '[north]\nuser = 5\npassword = "hunter2"\n',
+    ],
+)
+def test_no_complaint_quotes_a_password(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_passwords(written(tmp_path, text))
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        read_passwords(tmp_path / "nowhere.toml")

@@ -1,0 +1,26 @@
+"""The modem's caps hold over a reboot, by whatever clock there is."""
+
+from __future__ import annotations
+
+from edge.gps_unit.modem_fitting import _before
+from edge.modem_ladder import DAY_S, REBOOT, Ladder, Seen
+
+LOST = Seen(heard_centre=False, modem_works=False, quiet=True)
+
+
+def reboots(ladder: Ladder, from_s: float, for_s: float) -> int:
+    looks = [ladder.look(LOST, from_s + at_s) for at_s in range(0, int(for_s), 60)]
+    return looks.count(REBOOT)
+
+
+def test_steps_of_a_boot_before_count_in_this_ones_clock() -> None:
+    now_utc_s = 1_800_000_000.0
+    kept: list[object] = [[now_utc_s - 3600.0, REBOOT], [now_utc_s - 60.0, REBOOT], ["worn", 7]]
+    assert _before(kept, now_utc_s, boottime_s=30.0) == [(30.0 - 3600.0, REBOOT), (-30.0, REBOOT)]
+    assert reboots(Ladder(taken=_before(kept, now_utc_s, 30.0)), 30.0, DAY_S / 2) == 0
+    assert reboots(Ladder(), 30.0, DAY_S / 2) == 2
+
+
+def test_without_a_clock_they_seem_recent_and_the_cap_holds() -> None:
+    kept: list[object] = [[1_800_000_000.0, REBOOT], [1_800_000_100.0, REBOOT]]
+    assert _before(kept, 1_799_000_000.0, boottime_s=5.0) == [(5.0, REBOOT)] * 2
