@@ -132,6 +132,7 @@ class Pump:
         self._at = at
         self._uniform = uniform
         self._name = cursor_name(options.name)
+        self._most = options.batch
         self._heads: dict[str, int] = {}  # topic: the log_id before on it
         self._cursor = self._position = store.cursor(self._name)
         self._moved_s = time.monotonic()
@@ -142,13 +143,12 @@ class Pump:
         while not stop.is_set():
             entries = self._store.read_log(self._position, READ_ROWS)
             items = list(self._items(entries))
+            before = self._cursor
             try:
-                for first in range(0, len(items), self._options.batch):
-                    if stop.is_set():
-                        return
-                    self._give(items[first : first + self._options.batch])
-                    failures = 0
+                self._give(items, stop)
             except NotNow as error:
+                if self._cursor > before:
+                    failures = 0
                 self._heads.clear()
                 self._position = self._cursor
                 self._given.failures["not_now"] += 1
@@ -156,6 +156,9 @@ class Pump:
                 failures += 1
                 stop.wait(self._pause_s(failures, error.after_s))
                 continue
+            if stop.is_set():
+                return
+            failures = 0
             if entries:
                 self._position = entries[-1].log_id
                 self._skip(len(items))
@@ -176,23 +179,30 @@ class Pump:
                 self._heads[bare.topic] = entry.log_id
                 yield Item(entry, body, message)
 
-    def _give(self, items: Sequence[Item]) -> None:
-        """Deliver, or find out which one is refused: halves, in order, the cursor behind each."""
-        try:
-            self._sink.deliver(items)
-        except Refused as error:
-            if len(items) > 1:
-                self._give(items[: len(items) // 2])
-                self._give(items[len(items) // 2 :])
-                return
-            log.error("log_id %d is set aside: %s", items[0].entry.log_id, error)
-            self._aside.put(items[0], str(error))
-            self._given.set_aside += 1
-        else:
-            self._given.delivered += len(items)
-            self._given.delivered_mono_s = time.monotonic()
-        self._at("sink:delivered")
-        self._move(items[-1].entry.log_id)
+    def _give(self, items: Sequence[Item], stop: Stop) -> None:
+        """Deliver all in order, the cursor behind each batch; a refused one is halved until it is one record.
+
+        How many are offered at once survives NotNow, so that a consumer that is there now and then gets on, too.
+        """
+        first = 0
+        while first < len(items) and not stop.is_set():
+            some = items[first : first + self._most]
+            try:
+                self._sink.deliver(some)
+            except Refused as error:
+                if len(some) > 1:
+                    self._most = len(some) // 2
+                    continue
+                log.error("log_id %d is set aside: %s", some[0].entry.log_id, error)
+                self._aside.put(some[0], str(error))
+                self._given.set_aside += 1
+            else:
+                self._given.delivered += len(some)
+                self._given.delivered_mono_s = time.monotonic()
+            self._at("sink:delivered")
+            self._move(some[-1].entry.log_id)
+            self._most = min(self._options.batch, 2 * self._most)
+            first += len(some)
 
     def _skip(self, given: int, *, now: bool = False) -> None:
         """Let the cursor pass entries that are not for this sink."""

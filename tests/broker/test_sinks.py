@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from mqtt_client import MqttClient
 
 from broker.assets import Assignment
 from broker.mosquitto import ThrowawayMosquitto
-from broker.sink import Aside, Given, Pump, cursor_name, options_of
+from broker.sink import POINTS, Aside, Given, Pump, cursor_name, options_of
 from broker.sinks import Item, NotNow, Options, Refused
 from broker.sinks.webhook import signature
 from broker.store import Arrival, Store, open_store
@@ -295,18 +295,7 @@ def test_killed_between_delivery_and_cursor_it_repeats_and_misses_nothing(
     store.commit([track(seq) for seq in range(1, 31)])
     command = [sys.executable, "-m", "broker", "--config", str(config), "sink", "erp"]
     for _ in range(3):
-        before, killed = len(shop.posts), threading.Event()
-
-        def mood(_ids: list[int], before: int = before, killed: threading.Event = killed) -> int:
-            if len(shop.posts) >= before + 2 and not killed.is_set():
-                os.kill(process.pid, signal.SIGKILL)  # it has the records and will never hear that it was told
-                killed.set()
-            return 200
-
-        shop.mood = mood
-        process = subprocess.Popen(command)
-        until(killed.is_set)
-        assert process.wait(PATIENCE_S) == -signal.SIGKILL
+        _killed_while_it_delivers(command, shop)
     shop.mood = lambda _ids: 200
     process = subprocess.Popen(command)
     until(lambda: 30 in shop.taken)
@@ -314,6 +303,47 @@ def test_killed_between_delivery_and_cursor_it_repeats_and_misses_nothing(
     assert process.wait(PATIENCE_S) == 0
     assert once_in_order(shop.taken) == list(range(1, 31))
     assert len(shop.taken) > 30
+
+
+def _killed_while_it_delivers(command: Sequence[str], shop: Shop) -> None:
+    """Its second post from now on arrives, and it never hears that it did."""
+    first, killed, processes = len(shop.posts), threading.Event(), []
+
+    def mood(_ids: list[int]) -> int:
+        if len(shop.posts) >= first + 2 and not killed.is_set():
+            os.kill(processes[0].pid, signal.SIGKILL)
+            killed.set()
+        return 200
+
+    shop.mood = mood
+    processes.append(subprocess.Popen(command))
+    until(killed.is_set)
+    assert processes[0].wait(PATIENCE_S) == -signal.SIGKILL
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_point_it_repeats_and_loses_nothing(url: str, store: Store, tmp_path: Path, point: str) -> None:
+    store.commit([track(seq) for seq in range(1, 11)])
+    lines, deaths = Fussy(moods=False), 0
+
+    def at(reached: str) -> None:
+        nonlocal deaths
+        if reached == point and deaths < 3:
+            deaths += 1
+            raise Killed
+
+    stop = threading.Event()
+    lines.until = (10, stop)
+    for _ in range(4):
+        with open_store(url) as mine, suppress(Killed):
+            Pump(mine, lines, Options(name="k", kind="k", batch=2), Aside(tmp_path / "a"), at=at).run(stop)
+    assert deaths == 3
+    assert once_in_order(lines.taken) == list(range(1, 11))
+    assert store.cursor(cursor_name("k")) == 10
 
 
 # ------------------------------------------------------------------ OwnTracks
@@ -415,7 +445,7 @@ class Lines:
 
     def deliver(self, items: Sequence[sinks.Item]) -> None:
         for item in items:
-            self._file.write(item.message.payload + b"\\\\n")
+            self._file.write(item.message.payload + b"\\n")
 
     def close(self) -> None:
         self._file.close()
@@ -423,7 +453,7 @@ class Lines:
 
 def open_sink(options: Options) -> sinks.Sink:
     return Lines(options.path)
-'''.replace("\\\\\\\\", "\\\\")
+'''
     assert len(source.splitlines()) <= 40
     (tmp_path / "lines.py").write_text(source)
     import broker.sinks
@@ -445,18 +475,22 @@ def test_the_sinks_of_this_repository_are_small(tmp_path: Path) -> None:
 class Fussy:
     """Takes at most so many at once, refuses some, and now and then is not there."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, moods: bool = True) -> None:
         self.taken: list[int] = []
-        self.turns = 0
+        self.until: tuple[int, threading.Event] | None = None  # a record, and what to set when it has that one
+        self._moods = moods
+        self._turns = 0
 
     def deliver(self, items: Sequence[Item]) -> None:
-        self.turns += 1
-        if self.turns % 3 == 0:
-            raise NotNow("later")
+        self._turns += 1
         ids = [item.entry.log_id for item in items]
-        if len(ids) > 4 or 7 in ids:
+        if self._moods and self._turns % 3 == 0:
+            raise NotNow("later")
+        if self._moods and (len(ids) > 4 or 7 in ids):
             raise Refused("no")
         self.taken += ids
+        if self.until is not None and self.until[0] in ids:
+            self.until[1].set()
 
     def close(self) -> None:
         pass
