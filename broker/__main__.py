@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STORE_RETRY_S = 0.5
 PARTS = ("mosquitto", "bridge", "publisher")
-MORE = ("work", "sink")  # may be left out, and fail for themselves
+MORE = ("work", "answers", "sink")  # may be left out, and fail for themselves
 
 
 def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
@@ -66,6 +66,8 @@ def _run(part: str | None, path: str, config: CentreConfig, at: Callable[[str], 
         return _publisher(config, at)
     if part == "work":
         return _work(config, at)
+    if part == "answers":
+        return _answers(config)
     from broker.supervise import supervise
 
     parts = [one for one in PARTS if one != "mosquitto" or config.broker.run]
@@ -147,6 +149,26 @@ def _work(config: CentreConfig, at: Callable[[str], None]) -> int:
             except StoreUnavailable as error:
                 logging.info("waiting for the store: %s", error)
                 stop.wait(STORE_RETRY_S)
+    return 0
+
+
+def _answers(config: CentreConfig) -> int:
+    from broker.answers import Answers, look_of
+    from broker.config import needs_certificate
+    from broker.presence import read_presence
+    from broker.store import StoreUnavailable, open_store
+
+    name = config.credentials.answers
+    needs_certificate(config, name)
+    stop = _stop()
+    while not stop.is_set():
+        try:
+            with open_store(config.store.url) as store:
+                look = look_of(store, lambda: read_presence(config.presence_path)[0])
+                Answers(config.endpoint(name), name, config.roles.consumers, look).run(stop)
+        except StoreUnavailable as error:
+            logging.info("waiting for the store: %s", error)
+            stop.wait(STORE_RETRY_S)
     return 0
 
 

@@ -203,7 +203,7 @@ class WorkPlace:
 
 @dataclass(frozen=True, slots=True)
 class SinkPlaces:
-    """Who else gets the log (docs/consume.md): `[[sinks.each]]`, each with a process of its own."""
+    """Who else gets the log (docs/operating.md): `[[sinks.each]]`, each with a process of its own."""
 
     each: tuple[dict[str, Any], ...] = setting(
         "one table a sink; its keys are checked when it is started", convert=_sinks,

@@ -1,7 +1,7 @@
 """Who is nearest to a place, how much of that is certain, and why others are left out. Pure.
 
-A straight line says who *may* be there first; a river or a one-way street may say otherwise. So the distance is asked of
-a `Router`, and `StraightLine` is the one there is; one that knows roads is one small class more.
+A straight line says who *may* be there first; a river or a one-way street may say otherwise. So the distance is asked
+of a `Router`, and `StraightLine` is the one there is; one that knows roads is one small class more.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Answer(NamedTuple):
 
 
 def haversine_m(start: Point, end: Point) -> float:
-    """Great-circle distance in metres on a sphere of the mean Earth radius, 6,371,008.8 m; within 0.6 % of the ellipsoid.
+    """Great-circle distance in metres on a sphere of the mean Earth radius, 6,371,008.8 m, at most 0.6 % off.
 
     The haversine formula (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984, p. 159): exact to
     rounding for near places too, and right across the meridian of 180°.

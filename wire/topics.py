@@ -7,6 +7,7 @@ _ROOT = "pantau/v1/"
 _CITY = "city/v1/"
 _ASK = "ask/v1/"
 _ANSWER = "answer/v1/"
+EVERY_QUESTION = _ASK + "+/+"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _RESERVED = ("bridge", "city")  # identities of the centre's own certificates begin so
 _MAX_NAME = 31

@@ -16,7 +16,7 @@ from settings import EXIT_CONFIG
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 
-SERVICES = {**{part: part for part in PARTS}, "work": "deriver", "sink %i": "sink@"}
+SERVICES = {**{part: part for part in PARTS}, "work": "deriver", "answers": "answers", "sink %i": "sink@"}
 
 pytestmark = pytest.mark.parametrize("part", SERVICES)
 
