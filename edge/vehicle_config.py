@@ -33,7 +33,7 @@ def _calibration(written: object) -> tuple[tuple[float, float], ...]:
     return tuple(points)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Input:
     """One wire of the vehicle, each in a table of its own; docs/inputs.md shows how to wire it."""
 
@@ -50,7 +50,7 @@ class Input:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Lamps:
     """Five lamps for whoever stands beside the box; docs/inputs.md says what they tell."""
 
@@ -68,7 +68,7 @@ class Lamps:
         return {name: pin for name, pin in found.items() if pin is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Buzzer:
     """What the driver hears: the panic button was felt, and later that a person at the centre has acknowledged it."""
 
@@ -76,7 +76,7 @@ class Buzzer:
     active_low: bool = setting("the pin sinks the buzzer's current", default=False, reason="a transistor drives it")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FuelSender:
     """The tank, through an MCP3008 on the first SPI port."""
 
@@ -98,7 +98,7 @@ class FuelSender:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Supply:
     """The vehicle's battery, through a divider on the same MCP3008."""
 
@@ -111,7 +111,7 @@ class Supply:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PowerPlan:
     """When the box goes off by itself. Without an ignition wire, or a voltage, the rules that need it do nothing."""
 

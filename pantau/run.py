@@ -7,7 +7,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,20 +31,37 @@ def run(
         ".pantau"
     ),
     seconds: Annotated[float | None, typer.Option(min=1, help="End by itself after this long")] = None,
+    cameras: Annotated[bool, typer.Option(help="Also a pole with two cameras, of which one goes blind")] = True,
 ) -> None:
-    """Broker, bridge, store, publisher and simulated vehicles here, over mutual TLS; Ctrl-C ends all of it."""
-    from stage.city import City
+    """Broker, bridge, store, publisher, simulated vehicles and cameras here, over mutual TLS; Ctrl-C ends all of it."""
+    from pantau.run_cameras import pole
 
     _demand_free(port)
-    asked = _asked_to_end()
-    city = City(directory, [_plan(i) for i in range(units)], port=port)
+    asked, stop = _asked_to_end(), threading.Event()
+    vehicles = [_plan(i) for i in range(units)]
+    with pole(directory, stop) if cameras else nullcontext() as junction:
+        plans = vehicles if junction is None else [*vehicles, junction]
+        _played(plans, directory, port, stop, asked, seconds, lambda city: _plug_in(city, vehicles, speed, log))
+
+
+def _played(
+    plans: list[UnitPlan],
+    directory: Path,
+    port: int,
+    stop: threading.Event,
+    asked: threading.Event,
+    seconds: float | None,
+    plug_in: Callable[[City], dict[str, SimulatedReceiver]],
+) -> None:
+    from stage.city import City
+
+    city = City(directory, plans, port=port)
     print(f"preparing certificates and configuration in {directory}", file=sys.stderr)
     city.prepare()
-    stop = threading.Event()
-    receivers = _plug_in(city, speed=speed, log=log)
+    receivers = plug_in(city)
     players = [threading.Thread(target=r.play, args=(stop,), name=f"receiver of {n}") for n, r in receivers.items()]
     try:
-        print(f"starting broker on port {port}, bridge, publisher and {units} units", file=sys.stderr)
+        print(f"starting broker on port {port}, bridge, publisher and {len(plans)} units", file=sys.stderr)
         city.start_centre()
         for player in players:
             player.start()
@@ -105,13 +123,13 @@ def _plan(index: int) -> UnitPlan:
     )
 
 
-def _plug_in(city: City, *, speed: float, log: Path | None) -> dict[str, SimulatedReceiver]:
+def _plug_in(city: City, vehicles: list[UnitPlan], speed: float, log: Path | None) -> dict[str, SimulatedReceiver]:
     from edge.sim.receiver import SimulatedReceiver
 
     recording = log.read_bytes() if log is not None else None
     return {
         plan.name: SimulatedReceiver(_epochs(seed, speed, recording), link=city.tty(plan.name))
-        for seed, plan in enumerate(city.units)
+        for seed, plan in enumerate(vehicles)
     }
 
 
@@ -127,6 +145,7 @@ def _epochs(seed: int, speed: float, recording: bytes | None) -> Iterator[Epoch]
 def _look(city: City, seconds: float | None, asked: threading.Event) -> list[str]:
     """Show the table until Ctrl-C, the time is up, or a process has ended that should run: their names."""
     from broker.config import load_centre
+    from pantau.run_cameras import wall
     from pantau.watch import from_store, show
 
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -134,6 +153,7 @@ def _look(city: City, seconds: float | None, asked: threading.Event) -> list[str
     with from_store(city.store_url, centre.presence_path) as source:
         show(
             source,
+            below=wall(city) if any(plan.cameras for plan in city.units) else None,
             until=lambda: (
                 asked.is_set() or bool(city.ended()) or (deadline is not None and time.monotonic() >= deadline)
             ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from typer import BadParameter, Option
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from broker.presence import Presence
@@ -76,10 +77,15 @@ def watch(
 
 
 def show(
-    source: Source, *, once: bool = False, as_json: bool = False, until: Callable[[], bool] = lambda: False
+    source: Source,
+    *,
+    once: bool = False,
+    as_json: bool = False,
+    until: Callable[[], bool] = lambda: False,
+    below: "Callable[[], RenderableType] | None" = None,
 ) -> None:
-    """Print what `source` says, each second until `until()`, or once."""
-    from rich.console import Console
+    """Print what `source` says, each second until `until()`, or once; `below` is what stands under the live table."""
+    from rich.console import Console, Group
     from rich.live import Live
 
     from pantau.tables import print_table
@@ -92,7 +98,7 @@ def show(
             if as_json:
                 print("\n".join(json.dumps(asdict(row)) for row in rows), flush=True)
             elif live is not None:
-                live.update(table(rows), refresh=True)
+                live.update(table(rows) if below is None else Group(table(rows), "", below()), refresh=True)
             else:
                 print_table(table(rows))
             if once or until():

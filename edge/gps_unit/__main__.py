@@ -26,7 +26,8 @@ def _run(argv: list[str], at: Callable[[str], None]) -> int:
     own = load_unit(path)
     memory = Memory(own.documents.path, at=at)
     shadow = wiring.shadow(path, own, memory, at=at)
-    config = load_unit(path, shadow.begin())
+    wanted = shadow.begin()
+    config = load_unit(path, wanted) if wanted else own
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
     )
