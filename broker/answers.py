@@ -1,4 +1,4 @@
-"""Consumers' questions, answered: `ask/v1/<consumer>/nearest` becomes `answer/v1/<consumer>/nearest`, to that one alone.
+"""Consumers' questions: `ask/v1/<consumer>/nearest` becomes `answer/v1/<consumer>/nearest`, to that one alone.
 
 Who asks is said by the topic, and the access list lets a consumer write under its own name only; so what it may read is
 known without asking for it. A question that cannot be read is answered with the reason.

@@ -43,7 +43,7 @@ def link(asset: str, *, online: bool = True) -> Presence:
         (Point(0, 0), Point(0, 1), 111_195.08),  # R times one degree
         (Point(0, 0), Point(0, 180), 20_015_114.4),  # half a great circle: pi R
         (Point(-17, 179.5), Point(-17, -179.5), 106_336.3),  # across the date line, by the vectors' cross product
-        (Point(36.12, -86.67), Point(33.94, -118.40), 2_886_448.4),  # Nashville to Los Angeles, as Rosetta Code has it
+        (Point(36.12, -86.67), Point(33.94, -118.40), 2_886_448.4),  # Rosetta Code: 2,887.26 km at 6,372.8 km
         (MONAS, MONAS, 0.0),
     ],
 )
