@@ -67,9 +67,11 @@ def test_over_the_broker_the_answer_goes_to_who_asked(
     stop = threading.Event()
     part = Answers(endpoint, "bridge-answers", [FIRE], lambda: (STATES, {}))
     thread = threading.Thread(target=part.run, args=(stop,))
+    fire = client("city-fire")
+    old = json.dumps({"id": "old", "lat": -6.2, "lon": 106.8}).encode()
+    fire.publish_and_wait("ask/v1/city-fire/nearest", old, qos=1, retain=True)
     thread.start()
     try:
-        fire = client("city-fire")
         fire.subscribe("answer/v1/city-fire/nearest")
         for attempt in range(100):  # nobody keeps a question that was put before the part had connected
             fire.publish(
@@ -81,6 +83,7 @@ def test_over_the_broker_the_answer_goes_to_who_asked(
         assert topic == "answer/v1/city-fire/nearest"
         said = check("nearest_answer", payload)
         assert said["error"] is None
+        assert said["id"] != "old"  # what was retained is a question of another time
         assert names(said) == ([], ["engine-1"])  # its fix is of another day; of other agencies it hears nothing
     finally:
         stop.set()
