@@ -1,7 +1,6 @@
 """Reading a configuration file: nothing is accepted by halves, and every problem is named in one go."""
 
 import math
-import tomllib
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +19,8 @@ def load(path: str | Path, schema: type[Schema]) -> Schema:
 
 def read_document(file: Path) -> dict[str, Any]:
     """The TOML in a file, as it stands; ConfigError when it has none."""
+    import tomllib  # here: a box lets it go after its one file (edge/lean.py)
+
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:

@@ -8,6 +8,7 @@ from edge.clock import Clock
 from edge.config import load_unit
 from edge.gps_unit import wiring
 from edge.gps_unit.listen import record
+from edge.lean import let_go
 from edge.memory import Memory
 from edge.outbox import Outbox
 from edge.wiring import config_path, uplink
@@ -28,6 +29,7 @@ def _run(argv: list[str], at: Callable[[str], None]) -> int:
     shadow = wiring.shadow(path, own, memory, at=at)
     wanted = shadow.begin()
     config = load_unit(path, wanted) if wanted else own
+    let_go("tomllib")
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
     )

@@ -35,7 +35,12 @@ def link(port: int) -> Iterator[SimulatedLink]:
 
 @pytest.fixture
 def city(tmp_path: Path, port: int, link: SimulatedLink) -> Iterator[City]:
-    city = City(tmp_path, [plan(UNIT, {"report": {"interval_s": LONG_INTERVAL_S}})], port=port, broker_port=link.port)
+    city = City(
+        tmp_path,
+        [plan(UNIT, {"report": {"interval_s": LONG_INTERVAL_S, "profiles": False}})],
+        port=port,
+        broker_port=link.port,
+    )
     city.prepare()
     city.start_centre()
     yield city

@@ -72,7 +72,7 @@ def test_what_is_rare_is_killed_by_a_test_that_makes_it_happen(monkeypatch: pyte
 def modules() -> Iterator[object]:
     for package in (edge, broker):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            # What is simulated commits nothing, and its RTSP server is a program for the system's Python.
+            # Simulations are no program of ours, and one runs in another Python.
             if not found.name.endswith("__main__") and not found.name.startswith("edge.sim."):
                 yield importlib.import_module(found.name)
 

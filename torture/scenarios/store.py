@@ -69,7 +69,7 @@ def killed_while_hung(scene: Scene) -> None:
             scene.fault("the store hangs")
             scene.box.link.mend()  # a new session's first rows are receipted as soon as they are stored
             connects(scene, scene.box, before, AGAIN_WITHIN_S, "the box is back")
-            scene.settle(4.0)  # its next row, a receipt too early, and the append that deletes what it names
+            scene.settle(8.0)  # its next row, a receipt too early, and the append that deletes what it names
             scene.hold("bridge")
         scene.start("bridge")
 
