@@ -1,4 +1,4 @@
-"""`python -m broker --config F [bridge|publisher|mosquitto]`: one part of the centre, or all as supervised children."""
+"""`python -m broker --config F [PART]`: one part of the centre, or those that it needs as supervised children."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.config import CentreConfig, load_centre
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 STORE_RETRY_S = 0.5
 PARTS = ("mosquitto", "bridge", "publisher")
+MORE = ("work", "answers", "sink")  # may be left out, and fail for themselves
 
 
 def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
@@ -36,6 +38,8 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
     try:
         config = load_centre(asked.config)
         config.store.state_directory.mkdir(parents=True, exist_ok=True)
+        if asked.part == "sink":
+            return _sink(config, asked.name or "", Path(asked.config), at)
         return _run(asked.part, asked.config, config, at)
     except ConfigError as error:
         logging.error("%s", error)
@@ -48,7 +52,8 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
 def _asked(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m broker", description=__doc__)
     parser.add_argument("--config", required=True, help="the centre's TOML file")
-    parser.add_argument("part", nargs="?", choices=PARTS, help="run only this part, in this process")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, *MORE), help="run only this part, in this process")
+    parser.add_argument("name", nargs="?", help="which sink")
     return parser.parse_args(argv)
 
 
@@ -59,6 +64,10 @@ def _run(part: str | None, path: str, config: CentreConfig, at: Callable[[str], 
         return _bridge(config, at)
     if part == "publisher":
         return _publisher(config, at)
+    if part == "work":
+        return _work(config, at)
+    if part == "answers":
+        return _answers(config)
     from broker.supervise import supervise
 
     parts = [one for one in PARTS if one != "mosquitto" or config.broker.run]
@@ -113,10 +122,82 @@ def _publisher(config: CentreConfig, at: Callable[[str], None]) -> int:
     return _left(0, stuck=survey is not None and survey.stuck)
 
 
+def _work(config: CentreConfig, at: Callable[[str], None]) -> int:
+    from zoneinfo import ZoneInfo
+
+    from broker.config import needs_certificate
+    from broker.store import StoreUnavailable, open_store
+    from broker.work.areas import Areas, BadAreas, read_areas
+    from broker.work.deriver import Deriver
+    from broker.work.memory import WorkMemory
+    from broker.work.teller import Spoken, Teller, work_figures
+
+    needs_certificate(config, config.credentials.work)
+    try:
+        areas = Areas(area for path in config.work.areas for area in read_areas(Path(path).read_text("utf-8"), path))
+    except (OSError, UnicodeDecodeError, BadAreas) as error:
+        raise ConfigError(f"work.areas: {error}") from error
+    stop, told = _stop(), Spoken()
+    zone = ZoneInfo(config.work.timezone)
+    with ExitStack() as stack:
+        _tell(config, stack, None, config.metrics.work_port, lambda: work_figures(told))
+        while not stop.is_set():
+            try:
+                with open_store(config.store.url) as store, WorkMemory(config.work_memory_path, at=at) as memory:
+                    deriver = Deriver(store, memory, zone=zone, areas=areas, keep_days=config.work.keep_days)
+                    Teller(store, memory, deriver, config.endpoint(config.credentials.work), told=told).run(stop)
+            except StoreUnavailable as error:
+                logging.info("waiting for the store: %s", error)
+                stop.wait(STORE_RETRY_S)
+    return 0
+
+
+def _answers(config: CentreConfig) -> int:
+    from broker.answers import Answers, look_of
+    from broker.config import needs_certificate
+    from broker.presence import read_presence
+    from broker.store import StoreUnavailable, open_store
+
+    name = config.credentials.answers
+    needs_certificate(config, name)
+    stop = _stop()
+    while not stop.is_set():
+        try:
+            with open_store(config.store.url) as store:
+                look = look_of(store, lambda: read_presence(config.presence_path)[0])
+                Answers(config.endpoint(name), name, config.roles.consumers, look).run(stop)
+        except StoreUnavailable as error:
+            logging.info("waiting for the store: %s", error)
+            stop.wait(STORE_RETRY_S)
+    return 0
+
+
+def _sink(config: CentreConfig, name: str, path: Path, at: Callable[[str], None]) -> int:
+    from broker.sink import Aside, Given, Pump, options_of, sink_figures
+    from broker.store import StoreUnavailable, open_store
+
+    options, open_sink = options_of(config.sink(name), path.absolute().parent)
+    stop, given = _stop(), Given()
+    sink = open_sink(options)
+    aside = Aside(config.aside_path(name))
+    with ExitStack() as stack:
+        stack.callback(sink.close)
+        _tell(config, stack, None, options.metrics_port, lambda: sink_figures(given, time.monotonic()))
+        while not stop.is_set():
+            try:
+                with open_store(config.store.url) as store:
+                    Pump(store, sink, options, aside, given=given, at=at).run(stop)
+            except StoreUnavailable as error:
+                given.failures["store"] += 1
+                logging.info("waiting for the store: %s", error)
+                stop.wait(STORE_RETRY_S)
+    return 0
+
+
 def _tell(
-    config: CentreConfig, stack: ExitStack, look: str, port: int, figures: Callable[[], list[Figure]]
+    config: CentreConfig, stack: ExitStack, look: str | None, port: int, figures: Callable[[], list[Figure]]
 ) -> Survey | None:
-    """Metrics at `port` while the stack lasts, the survey `look` among them; None when they are off."""
+    """Metrics at `port` while the stack lasts, the survey `look` among them if any; None when there is none."""
     if not port:
         return None
     from broker.survey import SURVEYS, Survey
@@ -125,6 +206,9 @@ def _tell(
         from broker.metrics import Metrics
     except ModuleNotFoundError as error:  # an upgrade that was not told of it: not worth losing the bridge
         logging.warning("no metrics: %s; install the extra broker", error)
+        return None
+    if look is None:
+        stack.enter_context(Metrics(config.metrics.address, port, figures))
         return None
     survey = stack.enter_context(Survey(look, config.store.url, *SURVEYS[look]))
     stack.enter_context(Metrics(config.metrics.address, port, lambda: [*figures(), *survey.figures()]))

@@ -14,6 +14,8 @@ from typing import Final
 EVERY_AGENCY: Final = "*"
 BRIDGE_NAME: Final = "bridge-1"
 PUBLISHER_NAME: Final = "bridge-publisher"
+WORK_NAME: Final = "bridge-work"
+ANSWERS_NAME: Final = "bridge-answers"
 
 _UNIT: Final = (
     "pattern write pantau/v1/%u/up",
@@ -26,7 +28,10 @@ _UNIT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """A reader of the clean topics: certificate name `city-…` and the agencies it may see (`*`: all of them)."""
+    """A reader of the clean topics: certificate name `city-…` and the agencies it may see (`*`: all of them).
+
+    It may also ask, under its own name, and is answered of these agencies.
+    """
 
     name: str
     agencies: tuple[str, ...]
@@ -36,7 +41,7 @@ class Consumer:
 class Technician(Consumer):
     """A consumer who also sees every box connect and go, and whether a bridge is there: to know that a box works.
 
-    Reads only. Nothing a technician's certificate can say reaches a box or the store.
+    Reads and asks only. Nothing a technician's certificate can say reaches a box or the store.
     """
 
 
@@ -46,6 +51,8 @@ class Roles:
 
     bridge: str = BRIDGE_NAME
     publisher: str = PUBLISHER_NAME
+    work: str = WORK_NAME
+    answers: str = ANSWERS_NAME
     consumers: tuple[Consumer, ...] = field(default=())
     retired: tuple[str, ...] = field(default=())  # names that may do nothing any more, whatever certificate they show
 
@@ -58,6 +65,7 @@ def receipts_name(bridge: str) -> str:
 def render_acl(roles: Roles) -> str:
     """The whole access list; whatever it does not grant is refused."""
     blocks: list[list[str]] = [_bridge(roles.bridge), _receipts(roles.bridge), _publisher(roles.publisher)]
+    blocks += [_work(roles.work), _answers(roles.answers)]
     blocks += [list(_consumer(consumer)) for consumer in roles.consumers]
     blocks += [[f"user {name}", "topic deny #"] for name in roles.retired]
     lines = ["# Rendered by pantau from the centre's configuration: a change here is lost at the next start."]
@@ -85,6 +93,20 @@ def _publisher(name: str) -> list[str]:
     return [f"user {name}", "topic deny pantau/#", "topic readwrite city/v1/#"]
 
 
+def _work(name: str) -> list[str]:
+    return [
+        f"user {name}",
+        "topic deny pantau/#",
+        "topic write city/v1/+/+/work",
+        "topic write city/v1/+/+/hours",
+        "topic write city/v1/+/areas/+/notice",
+    ]
+
+
+def _answers(name: str) -> list[str]:
+    return [f"user {name}", "topic deny pantau/#", "topic read ask/v1/+/+", "topic write answer/v1/+/+"]
+
+
 def _consumer(consumer: Consumer) -> Iterator[str]:
     yield f"user {consumer.name}"
     if isinstance(consumer, Technician):
@@ -94,3 +116,5 @@ def _consumer(consumer: Consumer) -> Iterator[str]:
         yield "topic deny pantau/#"
     for agency in consumer.agencies:
         yield "topic read city/v1/#" if agency == EVERY_AGENCY else f"topic read city/v1/{agency}/#"
+    yield f"topic write ask/v1/{consumer.name}/+"
+    yield f"topic read answer/v1/{consumer.name}/+"

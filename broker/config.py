@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from broker.acl import BRIDGE_NAME, EVERY_AGENCY, PUBLISHER_NAME, Consumer, Roles, Technician, receipts_name
+from broker.acl import (
+    ANSWERS_NAME,
+    BRIDGE_NAME,
+    EVERY_AGENCY,
+    PUBLISHER_NAME,
+    WORK_NAME,
+    Consumer,
+    Roles,
+    Technician,
+    receipts_name,
+)
 from broker.bridge import BridgeSettings
 from broker.mosquitto import Listener
 from broker.mqtt import Endpoint
@@ -58,6 +69,16 @@ def _consumer(written: Any) -> Consumer:
     return consumer
 
 
+def _sinks(written: object) -> tuple[dict[str, Any], ...]:
+    """Tables with a name each; what else they say is looked at by the sink's own process (`broker.sink.options_of`)."""
+    if not isinstance(written, list) or not all(isinstance(one, dict) for one in written):
+        raise ValueError(written)
+    names = [one.get("name") for one in written]
+    if not all(isinstance(name, str) and valid_name(name) for name in names) or len(set(names)) < len(names):
+        raise ValueError(written)
+    return tuple(written)
+
+
 def _store_url(url: str) -> str | None:
     return None if url.startswith("sqlite:///") and len(url) > len("sqlite:///") else _STORE_WANTED
 
@@ -69,6 +90,14 @@ def _loopback(address: str) -> str | None:
     except ValueError:
         pass  # no address at all, a host name for instance: the same words help
     return "the figures are not encrypted and nobody is asked who reads them, so only this machine may"
+
+
+def _zone(name: str) -> str | None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "a time zone such as Asia/Jakarta"
+    return None
 
 
 def _one_line(path: Path) -> str | None:
@@ -113,6 +142,14 @@ class Credentials:
     publisher: str = setting(
         "the publisher's name", check=_name("bridge"), default=PUBLISHER_NAME, reason="one publisher a store"
     )
+    work: str = setting(
+        "the name of the part that tells hours; its certificate is asked for when that part is started",
+        check=_name("bridge"), default=WORK_NAME, reason="one a store",
+    )  # fmt: skip
+    answers: str = setting(
+        "the name of the part that answers consumers' questions; its certificate likewise", check=_name("bridge"),
+        default=ANSWERS_NAME, reason="one a store",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +179,37 @@ class MetricsPlace:
         "TCP port of the publisher's figures and of the ledger's; 0 = off, and no ledger is drawn", at_least=0,
         at_most=65535, default=9884, reason="the next one",
     )  # fmt: skip
+    work_port: int = setting(
+        "TCP port of the figures of the part `work`; 0 = off", at_least=0, at_most=65535, default=9885,
+        reason="the next one",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPlace:
+    """Hours, sessions and notices as topics (docs/consume.md), of the part `work`."""
+
+    timezone: str = setting(
+        "whose midnights cut the days", check=_zone, default="Asia/Jakarta", reason="a city has one"
+    )
+    areas: tuple[str, ...] = setting(
+        "GeoJSON files of areas and corridors (docs/work.md); absolute paths", default=(), reason="none until named"
+    )
+    keep_days: int = setting(
+        "how long it is remembered what was told of a day; a later correction names nothing that it replaces",
+        unit="days", at_least=2, at_most=36500, default=400, reason="a year and a month",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlaces:
+    """Who else gets the log (docs/operating.md): `[[sinks.each]]`, each with a process of its own."""
+
+    each: tuple[dict[str, Any], ...] = setting(
+        "one table a sink; its keys are checked when it is started", convert=_sinks,
+        wanted='tables [[sinks.each]], each with a name of its own: name = "erp", kind = "webhook"', default=(),
+        reason="none until named",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +220,8 @@ class CentreConfig:
     credentials: Credentials
     store: StorePlace
     metrics: MetricsPlace
+    work: WorkPlace
+    sinks: SinkPlaces
 
     @property
     def roles(self) -> Roles:
@@ -159,6 +229,8 @@ class CentreConfig:
         return Roles(
             bridge=self.credentials.bridge,
             publisher=self.credentials.publisher,
+            work=self.credentials.work,
+            answers=self.credentials.answers,
             consumers=(*self.broker.consumers, *self.broker.technicians),
             retired=self.retired,
         )
@@ -217,6 +289,23 @@ class CentreConfig:
         """Where the bridge writes who is online (`broker.presence.read_presence` reads it)."""
         return self.store.state_directory / "presence.json"
 
+    def sink(self, name: str) -> dict[str, Any]:
+        """What is written of that sink; raises ConfigError when there is none of that name."""
+        for one in self.sinks.each:
+            if one["name"] == name:
+                return one
+        names = ", ".join(str(one["name"]) for one in self.sinks.each) or "none"
+        raise ConfigError("the centre", [Problem(key="sinks.each", value=repr(name), wanted=f"one of {names}")])
+
+    def aside_path(self, sink: str) -> Path:
+        """Where what a sink's consumer refused is written down."""
+        return self.store.state_directory / "sinks" / f"{sink}-aside.jsonl"
+
+    @property
+    def work_memory_path(self) -> Path:
+        """What the part `work` remembers (`broker.work.memory`)."""
+        return self.store.state_directory / "work.db"
+
     @property
     def store_memory_path(self) -> Path:
         """What the bridge remembers of its store (`broker.store_memory`)."""
@@ -256,7 +345,8 @@ def load_centre(path: str | Path) -> CentreConfig:
         for pem in needed
         if (why := _unreadable(pem)) is not None
     ]
-    if config.credentials.publisher in names[:2]:
+    others = [config.credentials.publisher, config.credentials.work, config.credentials.answers]
+    if len({*names[:2], *others}) < 2 + len(others):
         wanted = "a name of its own: who is denied units' topics as the publisher must not be who reads them"
         problems.append(Problem(key="credentials.publisher", value=repr(config.credentials.publisher), wanted=wanted))
     if problems:
@@ -264,11 +354,27 @@ def load_centre(path: str | Path) -> CentreConfig:
     return config
 
 
+def needs_certificate(config: CentreConfig, name: str) -> None:
+    """Raises ConfigError when the certificate or the key of a part that may be left out is not there."""
+    problems = [
+        Problem(key="credentials.directory", value=str(config.credentials.directory), wanted=f"{pem.name} {why}")
+        for pem in config.pem_paths(name)
+        if (why := _unreadable(pem)) is not None
+    ]
+    if problems:
+        raise ConfigError("the centre", problems)
+
+
 def _twice(metrics: MetricsPlace) -> list[Problem]:
-    port = metrics.publisher_port
-    if not port or port != metrics.bridge_port:
-        return []
-    return [Problem(key="metrics.publisher_port", value=str(port), wanted="must be another than metrics.bridge_port")]
+    problems: list[Problem] = []
+    taken: dict[int, str] = {}
+    for name in ("bridge_port", "publisher_port", "work_port"):
+        port = getattr(metrics, name)
+        if port and port in taken:
+            wanted = f"must be another than metrics.{taken[port]}"
+            problems.append(Problem(key=f"metrics.{name}", value=str(port), wanted=wanted))
+        taken.setdefault(port, name)
+    return problems
 
 
 def _unreadable(path: Path) -> str | None:

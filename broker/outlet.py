@@ -41,8 +41,8 @@ class Connection:
     the broken one has lost.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv311)
+    def __init__(self, endpoint: Endpoint, name: str = "publisher") -> None:
+        self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv311)
         self._client.tls_set(str(endpoint.ca_path), str(endpoint.certificate_path), str(endpoint.key_path))
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.max_inflight_messages_set(0)  # else paho holds events back and lets later tracks overtake them
@@ -71,10 +71,13 @@ class Connection:
         """True while something published was not sent yet; after a `turn` that means the broker is slow."""
         return bool(self._queue) or self._client.want_write()
 
-    def publish(self, message: Message) -> None:
-        """Queue one message; the next `turn` sends it, in the order they were given."""
+    def publish(self, message: Message, proof: int | None = None) -> None:
+        """Queue one message; the next `turn` sends it, in the order they were given.
+
+        With a `proof`, which a QoS 1 message alone can give, `turn` returns that number once the broker has it.
+        """
         if message.qos:
-            self._queue.append((message, None))
+            self._queue.append((message, proof))
             return
         if not self._queue or not isinstance(self._queue[-1], bytearray):
             self._queue.append(bytearray())
@@ -82,10 +85,10 @@ class Connection:
 
     def barrier(self, log_id: int) -> None:
         """Ask for proof that everything published up to here, up to `log_id`, was taken."""
-        self._queue.append((Message(CURSOR_TOPIC, orjson.dumps({"log_id": log_id}), 1, True), log_id))
+        self.publish(Message(CURSOR_TOPIC, orjson.dumps({"log_id": log_id}), 1, True), log_id)
 
     def turn(self, timeout_s: float = 0.0) -> int | None:
-        """Send and receive what can be; returns the newest log_id proven by it, None when no proof came."""
+        """Send and receive what can be; returns the newest number proven by it, None when no proof came."""
         broker_socket = self._client.socket()
         if broker_socket is None:
             raise OutletLost("closed by the broker")

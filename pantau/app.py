@@ -37,6 +37,7 @@ VERBS = {
     "purge": Verb("pantau.store", "purge", CENTRE),
     "hours": Verb("pantau.hours", "hours", CENTRE),
     "sessions": Verb("pantau.sessions", "sessions", CENTRE),
+    "nearest": Verb("pantau.nearest", "nearest", CENTRE),
     "cameras": Verb("pantau.cameras", "cameras", CENTRE),
     "judge": Verb("pantau.judge", "judge", TRY),
     "sos": Verb("pantau.sos", "sos", CENTRE),

@@ -33,7 +33,10 @@ def run(
     seconds: Annotated[float | None, typer.Option(min=1, help="End by itself after this long")] = None,
     cameras: Annotated[bool, typer.Option(help="Also a pole with two cameras, of which one goes blind")] = True,
 ) -> None:
-    """Broker, bridge, store, publisher, simulated vehicles and cameras here, over mutual TLS; Ctrl-C ends all of it."""
+    """Broker, bridge, store, publisher, simulated vehicles and cameras here, over mutual TLS.
+
+    Ctrl-C ends all of it, and the hours of each asset while it ran are printed.
+    """
     from pantau.run_cameras import pole
 
     _demand_free(port)
@@ -53,9 +56,10 @@ def _played(
     seconds: float | None,
     plug_in: Callable[[City], dict[str, SimulatedReceiver]],
 ) -> None:
+    from pantau.run_hours import print_hours
     from stage.city import City
 
-    city = City(directory, plans, port=port)
+    city, began_ms = City(directory, plans, port=port), time.time_ns() // 1_000_000
     print(f"preparing certificates and configuration in {directory}", file=sys.stderr)
     city.prepare()
     receivers = plug_in(city)
@@ -84,6 +88,7 @@ def _played(
         print(city.children[name].tail(), file=sys.stderr)
     if failed or late:
         raise typer.Exit(1)
+    print_hours(city.store_url, began_ms)
     print(f"ended; the store is {city.store_url}, logs are in {directory / 'log'}", file=sys.stderr)
 
 

@@ -9,7 +9,9 @@ import broker.committer
 import broker.desk
 import broker.presence
 import broker.publisher
+import broker.sink
 import broker.store.intake
+import broker.work.memory
 import edge.desired
 import edge.gps_unit.interval
 import edge.memory
@@ -33,12 +35,15 @@ POINTS: Final[dict[str, tuple[str, ...]]] = {
         *broker.store.intake.POINTS,
     ),
     "publisher": broker.publisher.POINTS,
+    "work": broker.work.memory.POINTS,
+    "sink": broker.sink.POINTS,
 }
 
 # Passed only when a card is full, worn or of an older version, which no drive through a city brings about:
 # tests/edge/test_outbox_killed.py makes each of these happen, and kills there; or when the centre wants another
-# configuration: tests/edge/test_desired_killed.py.
-RARE: Final = frozenset(edge.desired.POINTS).union(
+# configuration: tests/edge/test_desired_killed.py. The parts `work` and `sink` may be
+# left out, and the city of the suite has neither: tests/broker/test_work_topics.py and test_sinks.py kill them.
+RARE: Final = frozenset((*edge.desired.POINTS, *broker.work.memory.POINTS, *broker.sink.POINTS)).union(
     point for point in edge.outbox.POINTS if point.startswith(("shed:", "upgrade:", "salvage:"))
 )
 

@@ -1,10 +1,13 @@
 """Every MQTT topic of pantau, built and taken apart in one place. Portable."""
 
 UNIT_LEAVES = ("up", "bulk", "birth", "down/receipt", "down/desired", "down/command")
-CITY_LEAVES = ("state", "track", "event", "health")
+CITY_LEAVES = ("state", "track", "event", "health", "work", "hours")
 
 _ROOT = "pantau/v1/"
 _CITY = "city/v1/"
+_ASK = "ask/v1/"
+_ANSWER = "answer/v1/"
+EVERY_QUESTION = _ASK + "+/+"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _RESERVED = ("bridge", "city")  # identities of the centre's own certificates begin so
 _MAX_NAME = 31
@@ -68,6 +71,31 @@ def city(agency: str, asset: str, leaf: str) -> str:
     return _CITY + agency + "/" + asset + "/" + leaf
 
 
+def area_notice(agency: str, area: str) -> str:
+    """That something entered or left an area or corridor; `agency` is the office that looks after it."""
+    if not valid_name(agency) or not _plain(area):
+        raise ValueError("no area's topic: " + agency + " " + area)
+    return _CITY + agency + "/areas/" + area + "/notice"
+
+
+def ask(consumer: str, what: str) -> str:
+    """A question of that consumer's, which only its own certificate may put."""
+    return _of_consumer(_ASK, consumer, what)
+
+
+def answer(consumer: str, what: str) -> str:
+    """The answer, which that consumer alone reads."""
+    return _of_consumer(_ANSWER, consumer, what)
+
+
+def parse_ask(topic: str) -> "tuple[str, str] | None":
+    """(consumer, what) of a question; None for any other topic."""
+    if not topic.startswith(_ASK):
+        return None
+    consumer, _, what = topic[len(_ASK) :].partition("/")
+    return (consumer, what) if _plain(consumer) and _plain(what) else None
+
+
 def parse_unit_topic(topic: str) -> "tuple[str, str] | None":
     """(unit, leaf) of a unit's topic, leaf one of UNIT_LEAVES; None for any other topic."""
     if not topic.startswith(_ROOT):
@@ -83,6 +111,12 @@ def parse_city_topic(topic: str) -> "tuple[str, str, str] | None":
     agency, _, rest = topic[len(_CITY) :].partition("/")
     asset, _, leaf = rest.partition("/")
     return (agency, asset, leaf) if leaf in CITY_LEAVES and valid_name(agency) and valid_name(asset) else None
+
+
+def _of_consumer(root: str, consumer: str, what: str) -> str:
+    if not _plain(consumer) or not _plain(what):
+        raise ValueError("no question: " + consumer + " " + what)
+    return root + consumer + "/" + what
 
 
 def _of_unit(unit: str, leaf: str) -> str:

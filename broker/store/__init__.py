@@ -70,6 +70,9 @@ class Store(Protocol):
     def read_log(self, after_log_id: int, limit: int) -> list[LogEntry]:
         """Up to limit entries with a greater log_id, in log order (purged records are no longer in it)."""
 
+    def earlier(self, correction: LogEntry) -> LogEntry | None:
+        """The entry that a correction replaced, None when it was purged; its body is the record's as it is now."""
+
     def last_log_id(self) -> int:
         """The greatest log_id that can be read, 0 when there is none."""
 
@@ -90,6 +93,9 @@ class Store(Protocol):
 
     def cursor(self, name: str) -> int:
         """The log_id a reader of the log has set under its name, 0 when it never did."""
+
+    def cursors(self) -> dict[str, int]:
+        """Every reader's cursor, by name."""
 
     def set_cursor(self, name: str, log_id: int) -> None:
         """Remember how far a reader got; after a power cut it may be an older one, never a newer."""

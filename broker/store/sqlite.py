@@ -96,6 +96,13 @@ class SqliteStore:
         query = f"SELECT {_COLUMNS} FROM log l {_WHOLE} WHERE l.log_id > ? ORDER BY l.log_id LIMIT ?"
         return [LogEntry._make(row) for row in self._all(query, (after_log_id, limit))]
 
+    def earlier(self, correction: LogEntry) -> LogEntry | None:
+        before = correction.revision - 1
+        where = "l.row_id = ? AND l.revision > 0 AND l.revision = ?" if before else "l.log_id = ? AND l.revision = ?"
+        query = f"SELECT {_COLUMNS} FROM log l {_WHOLE} WHERE {where}"
+        found = self._all(query, (correction.row_id, before))
+        return LogEntry._make(found[0]) if found else None
+
     def last_log_id(self) -> int:
         return int(self._all("SELECT ifnull(max(log_id), 0) FROM log")[0][0])
 
@@ -142,6 +149,9 @@ class SqliteStore:
     def cursor(self, name: str) -> int:
         found = self._all("SELECT log_id FROM cursors WHERE cursor = ?", (name,))
         return int(found[0][0]) if found else 0
+
+    def cursors(self) -> dict[str, int]:
+        return {name: int(log_id) for name, log_id in self._all("SELECT cursor, log_id FROM cursors ORDER BY cursor")}
 
     def set_cursor(self, name: str, log_id: int) -> None:
         with unavailable(self._path):

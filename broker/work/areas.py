@@ -1,16 +1,20 @@
 """Areas and corridors that a city brings as GeoJSON, and which of them hold a place."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from broker.work.shapes import Box, Corridor, Point, Polygon, Shape, around
 from wire.errors import PantauError
+from wire.topics import valid_name
 
 # What a feature's name may be called: ours, and what Indonesia's own data say.
 _NAMES: Final = ("name", "nama", "NAMOBJ", "id", "kode")
 _WIDTH: Final = "width_m"
+_OFFICE: Final = "office"
+_LONGEST_TOPIC: Final = 31
 _CELL_E7: Final = 100_000  # 0.01 deg, 1.1 km: a kelurahan of Jakarta is about 2.5 km2
 
 
@@ -20,11 +24,20 @@ class BadAreas(PantauError, ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Area:
-    """A polygon or a corridor with its name; each is itself only, two of one name are two."""
+    """A polygon or a corridor with its name; each is itself only, two of one name are two.
+
+    `office`: who is told of what enters and leaves it; None = the agency of what does.
+    """
 
     name: str
     shape: Shape
     corridor: bool
+    office: str | None = None
+
+    @property
+    def topic_name(self) -> str:
+        """Its name as a level of a topic: `Kelurahan Gondangdia` is `kelurahan-gondangdia`."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:_LONGEST_TOPIC].rstrip("-") or "unnamed"
 
 
 class Areas:
@@ -73,14 +86,17 @@ def _areas(feature: Any, source: str) -> Iterator[Area]:
     name = next((str(properties[key]) for key in _NAMES if properties.get(key)), None)
     if name is None:
         raise BadAreas(f"{source}: no name; wanted a property {', '.join(_NAMES)}")
+    office = properties.get(_OFFICE)
+    if office is not None and not (isinstance(office, str) and valid_name(office)):
+        raise BadAreas(f"{source} ({name}): {_OFFICE} is {office!r}; wanted [a-z0-9][a-z0-9-]{{0,30}}")
     kind, coordinates = geometry.get("type"), geometry.get("coordinates") or []
     try:
         if kind == "Polygon":
-            yield Area(name, _polygon(coordinates), corridor=False)
+            yield Area(name, _polygon(coordinates), corridor=False, office=office)
         elif kind == "MultiPolygon":
-            yield from (Area(name, _polygon(rings), corridor=False) for rings in coordinates)
+            yield from (Area(name, _polygon(rings), corridor=False, office=office) for rings in coordinates)
         elif kind == "LineString":
-            yield Area(name, _corridor(coordinates, properties.get(_WIDTH)), corridor=True)
+            yield Area(name, _corridor(coordinates, properties.get(_WIDTH)), corridor=True, office=office)
         else:
             raise BadAreas(f"{source} ({name}): a {kind}; wanted Polygon, MultiPolygon or LineString")
     except (TypeError, ValueError, IndexError) as error:

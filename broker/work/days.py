@@ -21,6 +21,7 @@ from broker.work.visits import Visit, visits, within
 Read = Callable[[Window, Window], Observed]
 
 _FIRST_MARGIN_MS: Final = 3_600_000
+_LONGEST_DAY_MS: Final = 26 * 3_600_000  # a day in which the clock is set back
 
 
 def sessions_of(read: Read, window: Window) -> list[Session]:
@@ -59,6 +60,13 @@ def local_days(window: Window, zone: tzinfo) -> Iterator[Window]:
         borders.append(at_ms)
     for from_ms, to_ms in pairwise([*borders, window.to_ms]):
         yield Window(from_ms, to_ms)
+
+
+def whole_days(window: Window, zone: tzinfo) -> list[Window]:
+    """The local days that a window touches, from midnight to midnight."""
+    first_ms = window.from_ms - _LONGEST_DAY_MS
+    around = list(local_days(Window(first_ms, window.to_ms + _LONGEST_DAY_MS), zone))
+    return [day for day in around[1:-1] if day.overlap_ms(window.from_ms, max(window.to_ms, window.from_ms + 1))]
 
 
 def _with_context(read: Read, window: Window) -> Observed:

@@ -32,11 +32,12 @@ def test_only_the_receipts_connection_writes_down() -> None:
 
 
 @given(AGENCIES)
-def test_a_consumer_reads_its_agencies_and_writes_nothing(agencies: list[str]) -> None:
+def test_a_consumer_reads_its_agencies_and_writes_nothing_but_its_own_questions(agencies: list[str]) -> None:
     block = block_of(render_acl(Roles(consumers=(Consumer(name="city-x", agencies=tuple(agencies)),))), "city-x")
     assert block[0] == "topic deny pantau/#"
-    assert all(line.startswith("topic read city/v1/") for line in block[1:])
-    assert len(block) == 1 + len(agencies)
+    assert all(line.startswith("topic read city/v1/") for line in block[1:-2])
+    assert block[-2:] == ["topic write ask/v1/city-x/+", "topic read answer/v1/city-x/+"]
+    assert len(block) == 3 + len(agencies)
 
 
 def test_a_retired_name_is_denied_everything() -> None:
@@ -45,10 +46,13 @@ def test_a_retired_name_is_denied_everything() -> None:
 
 
 @given(AGENCIES)
-def test_a_technician_reads_as_a_consumer_and_births_and_writes_nothing(agencies: list[str]) -> None:
+def test_a_technician_reads_as_a_consumer_and_births_and_writes_nothing_but_its_own_questions(
+    agencies: list[str],
+) -> None:
     block = block_of(
         render_acl(Roles(consumers=(Technician(name="city-rini", agencies=tuple(agencies)),))), "city-rini"
     )
     assert block[:2] == ["topic deny pantau/v1/city-rini/#", "topic read pantau/v1/+/birth"]
-    assert all(line.startswith("topic read city/v1/") for line in block[2:])
-    assert len(block) == 2 + len(agencies)
+    assert all(line.startswith("topic read city/v1/") for line in block[2:-2])
+    assert block[-2:] == ["topic write ask/v1/city-rini/+", "topic read answer/v1/city-rini/+"]
+    assert len(block) == 4 + len(agencies)

@@ -48,6 +48,10 @@ def test_the_table_has_everybody_and_every_topic_of_the_contract() -> None:
     assert {contract.bridge_state("bridge-1"), contract.bridge_state("bridge-2")} <= rows
     for agency, asset in (("fire", "engine-1"), ("police", "car-1")):
         assert {contract.city(agency, asset, leaf) for leaf in contract.CITY_LEAVES} <= rows
+    assert {contract.area_notice(agency, "menteng") for agency in ("fire", "police")} <= rows
+    assert {
+        build(who, "nearest") for build in (contract.ask, contract.answer) for who in ("city-fire", "city-centre")
+    } <= rows
     assert all(set(cell.may) <= {"r", "w", "–"} for cell in CELLS)
 
 

@@ -10,17 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from broker.__main__ import PARTS
+from broker.__main__ import MORE, PARTS
 from broker.supervise import STOP_WITHIN_S
 from settings import EXIT_CONFIG
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 
-pytestmark = pytest.mark.parametrize("part", PARTS)
+SERVICES = {**{part: part for part in PARTS}, "work": "deriver", "answers": "answers", "sink %i": "sink@"}
+
+pytestmark = pytest.mark.parametrize("part", SERVICES)
+
+
+def test_every_part_has_a_service(part: str) -> None:
+    assert part.split()[0] in (*PARTS, *MORE)
+    assert {each.split()[0] for each in SERVICES} == {*PARTS, *MORE}
 
 
 def unit_file(part: str) -> Path:
-    return PACKAGING / f"pantau-{part}.service"
+    return PACKAGING / f"pantau-{SERVICES[part]}.service"
 
 
 def test_each_part_is_started_as_the_code_takes_it(part: str) -> None:

@@ -35,8 +35,13 @@ def test_its_addresses_are_the_topics_of_the_code() -> None:
         for build in (topics.up, topics.bulk, topics.birth, topics.receipt, topics.desired, topics.command)
     }
     clean = {topics.city("a", "b", leaf).replace("/a/b/", "/{agency}/{asset}/") for leaf in topics.CITY_LEAVES}
+    more = {
+        topics.area_notice("a", "b").replace("/a/areas/b/", "/{agency}/areas/{area}/"),
+        topics.ask("a", "nearest").replace("/a/", "/{consumer}/"),
+        topics.answer("a", "nearest").replace("/a/", "/{consumer}/"),
+    }
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
-    assert addresses == units | clean | {CURSOR_TOPIC, topics.bridge_state("{bridge}")}
+    assert addresses == units | clean | {CURSOR_TOPIC, topics.bridge_state("{bridge}")} | more
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -56,10 +56,13 @@ def test_the_code_passes_no_point_that_has_no_name() -> None:
     assert {ending[1:] for ending in called - whole} <= {point[point.index(":") :] for point in ALL}
 
 
-def test_what_is_rare_is_killed_by_a_test_that_makes_it_happen() -> None:
+def test_what_is_rare_is_killed_by_a_test_that_makes_it_happen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "tests" / "broker")  # their helpers stand beside them
+    from tests.broker import test_sinks, test_work_topics
     from tests.edge import test_desired_killed, test_outbox_killed
 
-    found = [getattr(module, name) for module in (test_desired_killed, test_outbox_killed) for name in dir(module)]
+    modules = (test_desired_killed, test_outbox_killed, test_sinks, test_work_topics)
+    found = [getattr(module, name) for module in modules for name in dir(module)]
     marks = [mark for one in found for mark in getattr(one, "pytestmark", ())]
     assert {
         point for mark in marks if mark.name == "parametrize" and mark.args[0] == "point" for point in mark.args[1]
