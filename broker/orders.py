@@ -35,6 +35,14 @@ VERBS: Final[Mapping[str, Verb]] = {
     "acknowledge": Verb("a person has seen this call for help: the driver is told", {"call": str, "by": str}),
     "config": Verb("send what runs as configuration"),
     "restart": Verb("end cleanly; systemd starts the process anew"),
+    "snapshot": Verb("a camera node: send a picture now", {"camera": str}),
+    "live": Verb(
+        "a camera node: push a camera's stream there for so many seconds, or renew it",
+        {"camera": str, "url": str, "lease_s": int},
+    ),
+    "live_end": Verb("a camera node: end a live view", {"camera": str}),
+    "accept_view": Verb("a camera node: what the camera shows now is its view", {"camera": str}),
+    "camera_mended": Verb("a camera node: somebody was there, recovery may be tried again", {"camera": str}),
 }
 
 

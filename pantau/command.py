@@ -19,9 +19,14 @@ EXIT_FAILED, EXIT_NO_ANSWER = 1, 3
 
 def command(
     unit: Annotated[str, Argument(help="The unit to tell.")],
-    verb: Annotated[str, Argument(help="ping, report, burst, mission, acknowledge, config or restart.")],
+    verb: Annotated[
+        str,
+        Argument(help="ping, report, burst, mission, ..., or a camera node's snapshot, live, ... (docs/remote.md)."),
+    ],
     config: CentreConfigFile,
-    arguments: Annotated[list[str] | None, Argument(help="What the verb wants: burst MINUTES, mission on|off.")] = None,
+    arguments: Annotated[
+        list[str] | None, Argument(help="What the verb wants: burst MINUTES, live CAMERA URL SECONDS.")
+    ] = None,
     good_for_s: Annotated[float, Option(metavar="S", help="After this long it is not done any more.")] = 600.0,
     wait: Annotated[bool, Option("--wait", help="Wait for the result; exit 1: it failed, 3: none came.")] = False,
     as_json: AsJson = False,

@@ -30,12 +30,34 @@ def test_an_order_waits_for_its_unit_and_who_gave_it_is_kept(downlink: Downlink)
 
 
 @pytest.mark.parametrize(
+    ("verb", "words", "arguments"),
+    [
+        (
+            "live",
+            ["gate", "rtsps://view.city/1", "60"],
+            {"camera": "gate", "url": "rtsps://view.city/1", "lease_s": 60},
+        ),
+        ("live_end", ["gate"], {"camera": "gate"}),
+        ("snapshot", ["gate"], {"camera": "gate"}),
+        ("accept_view", ["gate"], {"camera": "gate"}),
+        ("camera_mended", ["gate"], {"camera": "gate"}),
+    ],
+)
+def test_what_a_camera_node_does_can_be_ordered(
+    downlink: Downlink, verb: str, words: list[str], arguments: dict[str, object]
+) -> None:
+    made = order(downlink, "pole-1", verb, words, who="rini", now_utc_ms=NOW_MS)
+    assert made.arguments == arguments
+
+
+@pytest.mark.parametrize(
     ("unit", "verb", "words", "said"),
     [
         ("amb-1", "shell", ["rm"], "no such verb"),
         ("amb-1", "burst", [], "minutes"),
         ("amb-1", "burst", ["long"], "invalid literal"),
         ("amb-1", "ping", ["twice"], "no arguments"),
+        ("pole-1", "live", ["gate", "rtsps://view.city/1"], "camera, url, lease_s"),
         ("Amb 1", "ping", [], "no unit's name"),
     ],
 )
