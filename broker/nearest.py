@@ -15,7 +15,7 @@ from broker.presence import Presence
 
 # Mean radius R1 of the WGS 84 ellipsoid, (2a + b) / 3 (Moritz 2000, Geodetic Reference System 1980).
 EARTH_RADIUS_M: Final = 6_371_008.8
-STALE_S: Final = 600.0  # a moving vehicle reports each 10 s, a parked one each 5 minutes: two of these were missed
+STALE_S: Final = 1_300.0  # a parked vehicle reports each 10 minutes (decision 12): two of these were missed
 OLD_S: Final = 60.0  # at 40 km/h somebody else's place by now
 CLOCKS_DIFFER_S: Final = 60.0
 MOST: Final = 5
