@@ -22,7 +22,7 @@ def nearest(
     kind: Annotated[str | None, Option(help="Only this kind, such as ambulance.")] = None,
     agency: Annotated[list[str] | None, Option(help="Only this agency; may be given more than once.")] = None,
     most: Annotated[int, Option("--max", min=1, help="How many candidates.")] = 5,
-    stale_s: Annotated[float, Option("--stale", min=1, help="Seconds after which a fix is too old to send by.")] = 600,
+    stale_s: Annotated[float, Option("--stale", min=1, help="Seconds after which a fix is too old to send by.")] = 1300,
     as_json: AsJson = False,
 ) -> None:
     """Show who is nearest: distance in a straight line, age of the fix, heading, status, and what is uncertain.

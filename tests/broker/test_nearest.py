@@ -67,7 +67,7 @@ def test_the_nearest_comes_first_and_says_what_is_uncertain() -> None:
 
 def test_everybody_left_out_has_a_reason() -> None:
     states = [
-        state("stale", age_s=601),
+        state("stale", age_s=1_301),
         state("nowhere", geometry=None, fix_utc=None),
         state("tunnel", status="no_fix"),
         state("dead"),
