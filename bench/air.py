@@ -45,13 +45,15 @@ class Way:
     live_reach: str | None = None
     backlog_reach: str | None = None
     timestamps: bool = True  # False: as packaging/60-pantau-gps-unit.conf sets up a box
+    profiles: bool = False  # True: an interval ends early when a map would be wrong
 
 
 WAYS: Final = (
     Way("lossless", "lossless", 0.0, "≤ 30", "≤ 8"),
     Way("quantum", "receiver", 0.0),
     Way("quantum and 2.5 m", "receiver", 2.5, "≤ 22", "≤ 3"),
-    Way("the same, box's sysctl", "receiver", 2.5, "≤ 22", "≤ 3", timestamps=False),
+    Way("the same, by profile_moving", "receiver", 2.5, profiles=True),
+    Way("quantum and 2.5 m, box's sysctl", "receiver", 2.5, "≤ 22", "≤ 3", timestamps=False),
 )
 
 
@@ -63,7 +65,12 @@ class Fleet:
         self.link = on
         self.epochs = 0
         settings: dict[str, dict[str, object]] = {
-            "report": {"quantum": way.quantum, "tolerance_m": way.tolerance_m, "policy": False},
+            "report": {
+                "quantum": way.quantum,
+                "tolerance_m": way.tolerance_m,
+                "policy": False,
+                "profiles": way.profiles,
+            },
             "uplink": {"bulk_bytes_per_s": 1_000_000, "bulk_burst_bytes": 1_000_000},
         }
         self.plans = [

@@ -35,10 +35,13 @@ class Modes:
         profiles: Profiles,
         monotonic_s: Callable[[], float],
         *,
+        by_interval: bool = False,
         ordered: bool = False,
         remember: Callable[[bool], None] = lambda _on: None,
     ) -> None:
+        """`by_interval`: moving and parked, nothing is news, and the report interval alone counts."""
         self._profiles = profiles
+        self._by_interval = by_interval
         self._monotonic_s = monotonic_s
         self._remember = remember
         self._ordered = ordered
@@ -72,6 +75,8 @@ class Modes:
 
     def is_news(self, fix: Fix) -> str | None:
         """Why the fix is to be reported at once; it then counts as reported, whether the outbox takes it or not."""
+        if self._by_interval and self.mode(parked=fix.parked) in ("moving", "parked"):
+            return None
         why = news(self._profile(fix), self._last, fix)
         if why is not None:
             self._last = fix

@@ -144,7 +144,7 @@ def unit(
         appended=uplink.wake,
         tally=tally,
         any_date=config.receiver.not_before_utc_ms is None,
-        modes=modes if config.report.profiles else None,
+        modes=modes,
     )
     watch: ModemWatch | None = None
     workers: dict[str, Loop] = {}
@@ -234,6 +234,7 @@ def _modes(config: UnitConfig, clock: Clock, memory: Memory) -> Modes:
             working=profile(config.profile_working),
         ),
         clock.monotonic_s,
+        by_interval=not config.report.profiles,
         ordered=memory.recall("mission", False),
         remember=lambda on: memory.remember("mission", on),
     )

@@ -135,3 +135,12 @@ def test_an_ordered_mission_outlives_the_process() -> None:
     profiles = Profiles(moving=Profile(), mission=Profile(), working=Profile())
     Modes(profiles, Hours(), remember=lambda on: kept.append(on)).order_mission(True)
     assert Modes(profiles, Hours(), ordered=kept[-1]).mode(parked=False) == "mission"
+
+
+def test_by_interval_only_a_mission_work_or_a_burst_is_news() -> None:
+    clock = Hours()
+    profiles = Profiles(moving=Profile(period_s=1.0), mission=Profile(period_s=1.0), working=Profile(period_s=1.0))
+    modes = Modes(profiles, clock, by_interval=True)
+    assert modes.is_news(START) is None and modes.is_news(later(START, 60.0)) is None
+    modes.order_mission(True)
+    assert modes.is_news(later(START, 120.0)) == "first"
