@@ -72,7 +72,7 @@ def _check_centre(config: CentreConfig) -> None:
     listener = next(line for line in rendered.split("\n") if line.startswith("listener"))
     assert len(listener.split()) == 3, listener
     granted = [line for line in render_acl(config.roles).splitlines() if line.startswith("user ")]
-    assert len(set(granted)) == len(granted) == 3 + len(config.broker.consumers)
+    assert len(set(granted)) == len(granted) == 5 + len(config.broker.consumers)
     assert config.bridge.reader.port == config.broker.port
 
 
