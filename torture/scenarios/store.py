@@ -14,6 +14,7 @@ from torture.store_faults import full, locked, moved, small_disk
 from torture.underway import connects
 
 BEAT_S: Final = 2.0  # a commit waits so long
+SEVERAL_ROWS_S: Final = 3.0
 BREATH_S: Final = 0.5  # SQLite's busy handler looks again every 0.1 s: one commit gets in between two beats
 SLOW_TO_SAY_S: Final = 13.0  # SQLite's busy timeout (10 s), and one try more
 SAYS_WITHIN_S: Final = 15.0
@@ -64,7 +65,7 @@ def killed_while_hung(scene: Scene) -> None:
         scene.settle(BEAT_S)  # a bridge that has just connected would receipt nothing anyway
         before = scene.box.link.connections
         scene.box.link.cut()
-        scene.settle(BREATH_S)
+        scene.settle(SEVERAL_ROWS_S)  # the first that a new session says must be one that is not stored yet
         with locked(scene.store_path):
             scene.fault("the store hangs")
             scene.box.link.mend()  # a new session's first rows are receipted as soon as they are stored
