@@ -63,6 +63,20 @@ class Session:
     def lasts_ms(self) -> int:
         return self.to_ms - self.from_ms
 
+    def figures(self) -> dict[str, float | str]:
+        """What it lasted, what shows its borders, and what of it was seen, as it is told: in seconds and metres."""
+        return {
+            "lasts_s": self.lasts_ms / 1000,
+            "began_by": self.began,
+            "ended_by": self.ended,
+            "distance_m": self.distance_cm / 100,
+            "position_known_s": self.position_ms / 1000,
+            "engine_on_s": self.engine_on_ms / 1000,
+            "engine_known_s": self.engine_known_ms / 1000,
+            "pto_on_s": self.pto_on_ms / 1000,
+            "pto_known_s": self.pto_known_ms / 1000,
+        }
+
 
 # What shows a border that no input shows.
 MOVED, STOOD, LAST_SEEN, SEEN_AGAIN, CUT = "moved", "stood", "last_seen", "seen_again", "cut"

@@ -12,7 +12,6 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -181,24 +180,6 @@ def jpeg(seen: VideoFrame | Picture, *, width_px: int | None = None, quality: in
     small = frame.reformat(width, height, "yuvj420p", interpolation="AREA", dst_color_range="JPEG")
     small.pts = 0
     return b"".join(bytes(packet) for packet in [*context.encode(small), *context.encode(None)])
-
-
-def clip(path: Path, *, every_s: float = 0.0) -> Iterator[tuple[float, Picture]]:
-    """(video time in s, picture) of a file's frames, at least `every_s` apart; raises StreamFailed, OSError."""
-    last_s = -every_s
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise StreamFailed(Failure.CODEC, f"{path.name} has no video")
-            video = container.streams.video[0]
-            _refuse_large(*_size(video), most_pixels=MOST_PIXELS)
-            for frame in container.decode(video):
-                at_s = frame.time if frame.time is not None else 0.0
-                if at_s - last_s >= every_s - 1e-6:
-                    last_s = at_s
-                    yield at_s, picture(frame)
-    except av.error.FFmpegError as error:
-        raise StreamFailed(Failure.CODEC, f"{path.name}: {error.strerror}") from None
 
 
 def opened(url: str, open_within_s: float, read_within_s: float) -> InputContainer:

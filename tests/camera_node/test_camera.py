@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.camera_node.camera import Stream, clip, jpeg, picture
+from edge.camera_node.camera import Stream, jpeg, picture
+from edge.camera_node.clips import ClipUnreadable, pictures
 from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
 from edge.camera_node.probing import Credentials, Failure, StreamFailed
 from edge.sim.cameras import PASSWORD, CameraHost, SimCamera
@@ -188,14 +189,14 @@ def test_a_snapshot_has_the_size_and_costs_what_was_asked(camera: SimCamera, cre
 
 
 def test_a_clip_is_read_at_its_own_pace(real_data: Path) -> None:
-    frames = clip(real_data / "camera" / "dvr_traffic.mp4", every_s=2.0)
+    frames = pictures(real_data / "camera" / "dvr_traffic.mp4", every_s=2.0)
     assert [at_s for at_s, _ in itertools.islice(frames, 3)] == pytest.approx([0.0, 2.0, 4.0], abs=0.1)
 
 
 def test_a_clip_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "noise.mp4").write_bytes(b"\0" * 1000)
-    with pytest.raises(StreamFailed, match=r"noise\.mp4"):
-        list(clip(tmp_path / "noise.mp4"))
+    with pytest.raises(ClipUnreadable, match=r"noise\.mp4"):
+        list(pictures(tmp_path / "noise.mp4", every_s=1.0))
 
 
 def _jpeg_size(raw: bytes) -> tuple[int, int]:

@@ -95,8 +95,11 @@ def test_the_new_view_is_accepted_when_a_technician_says_so(street: list[Picture
 
 @given(st.none() | st.booleans() | st.floats() | st.text() | st.dictionaries(st.text(), st.floats() | st.text()))
 def test_a_spoilt_memory_is_no_memory(spoilt: Any) -> None:
+    fresh = Judge().learned()
+    for kept in ({"format": spoilt}, {"format": 1, "lights": {"day": spoilt}, "usual_change": "x"}):
+        judge = Judge(kept)
+        assert judge.learned() == fresh and judge.verdict.kind == "seeing"
     Judge({"format": 1, "lights": {"day": spoilt}, "usual_change": spoilt, "longest_still_s": 1.0})
-    Judge({"format": spoilt})
 
 
 @st.composite

@@ -244,4 +244,7 @@ def test_in_every_order_alarms_open_once_close_once_and_a_healthy_pole_has_none(
     st.recursive(st.none() | st.text(max_size=5) | st.integers() | st.sampled_from(list(Cause)), st.lists, max_leaves=9)
 )
 def test_worn_bits_are_a_pole(kept: Any) -> None:
-    Pole(kept).see(Probes(cameras=SEEING), 1.0)
+    pole = Pole(kept)
+    assert not any(change.opened for change in pole.see(Probes(cameras=SEEING), 1.0))
+    pole.see(Probes(cameras=SEEING), 1_000.0)
+    assert pole.alarms() == [], "whatever was kept, a pole on which all is well has no alarm for long"
