@@ -17,7 +17,7 @@ LEFT_PX, TOP_PX = 110, 70
 
 HEAD: Final = """# Whether a camera sees
 
-Written by `python -m bench.verdicts_page docs {arguments}`, not by hand; `python -m bench verdicts` measures all of it
+Written by `python -m bench.verdicts_page docs{arguments}`, not by hand; `python -m bench verdicts` measures all of it
 ({scenes} scenes, {hours} simulated hours each). Not tested on real hardware, nor on real tampered cameras.
 
 `pantau judge CLIP` says of a video file what the judge of a camera would say, one line a change of verdict;
@@ -99,7 +99,8 @@ def main(argv: list[str]) -> int:
     trials, watches, conditions = measured(int(scenes), float(hours), int(times))
     figures = figures_of(trials, watches)
     (Path(folder) / "verdicts.svg").write_text(picture(confusion(trials)), "utf-8")
-    (Path(folder) / "verdicts.md").write_text(page(" ".join(rest), conditions, figures, watches), "utf-8")
+    arguments = "".join(f" {each}" for each in rest)
+    (Path(folder) / "verdicts.md").write_text(page(arguments, conditions, figures, watches), "utf-8")
     return 0
 
 
