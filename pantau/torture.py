@@ -151,6 +151,9 @@ def _show(reports: list[Report]) -> None:
         figures = [r.put_in, r.due, r.stored, r.twice, r.missing, r.named, shed, recovered, f"{r.up_bytes:,}", verdict]
         table.add_row(r.scenario, *[str(figure) for figure in figures], style=None if r.holds else "bold red")
     print_table(table)
+    for r in reports:
+        if not r.holds:  # said when it happened, and here again: of a long run people read the end
+            print(_trouble(r))
     held = sum(r.holds and not r.skipped for r in reports)
     skipped = sum(bool(r.skipped) for r in reports)
     print(f"{held} of {len(reports)} promises held" + (f", {skipped} skipped" if skipped else ""))
