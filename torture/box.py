@@ -24,7 +24,7 @@ from torture.scenario import Unready
 
 LOOK_EVERY_S: Final = 0.02
 # Opening a serial port throws away what came before: the epoch after it is the first due one. That is done when the
-# process first sleeps, waiting for a byte; on a busy machine it may come long after the open itself.
+# process first waits for a byte; on a busy machine it may come long after the open itself.
 OPEN_MARGIN_S: Final = 0.05
 # A process that waits for a simulated card sleeps, too, so there its first sleep says nothing: the port is opened, the
 # documents are read, what came before is thrown away. On a busy machine the card answers in tenths of a second.
@@ -149,7 +149,7 @@ class Doorkeeper(threading.Thread):
         pid, port = box.child.pid, box.port()
         before = self._held.get(box.name)
         now = (pid, port) if pid is not None and port is not None and _has_open(pid, port) else None
-        if now is not None and now != before and not _sleeps(now[0]):
+        if now is not None and now != before and not waits_for_a_byte(now[0]):
             now = None
         if now == before:
             if now is not None:
@@ -172,9 +172,19 @@ def _has_open(pid: int, tty: Path) -> bool:
         return False
 
 
-def _sleeps(pid: int) -> bool:
-    """Whether the process's main thread waits for something (proc_pid_stat(5): the state stands behind the name)."""
+def waits_for_a_byte(pid: int) -> bool:
+    """Whether the process's main thread sleeps, and not for another of its threads (the interpreter's lock, a futex).
+
+    proc_pid_stat(5): the state stands behind the name. proc_pid_wchan(5): where in the kernel it sleeps; "0" of one
+    that does not, and on kernels that do not tell.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "S"
+        asleep = _state(pid) == "S"
+        where = Path(f"/proc/{pid}/wchan").read_text("ascii")
+        return asleep and "futex" not in where and _state(pid) == "S"
     except OSError:
         return False
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
