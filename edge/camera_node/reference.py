@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from edge.camera_node.frames import CELLS, REGIONS, TILES, Features, Flags, Grid, by_region, likeness
+from edge.camera_node.frames import CELLS, REGIONS, TILES, Features, Flags, Grid, by_region, likeness, on_tiles
 from edge.camera_node.picture import LUMA_SHAPE
 
 FOLLOWS_S: Final = 300.0  # time constant: dusk takes 30 minutes, and must be followed well before it is over
@@ -24,6 +24,8 @@ COLOUR_LEAST: Final = 1.0  # mean chroma of a picture with any colour; noise and
 LIGHTS: Final = ("day", "dusk", "night")
 _STRUCTURE_LEAST: Final = 3.0  # levels; deviation of a region's cells that has a pattern to recognise
 _AGREES: Final = 0.5  # likeness of a region that shows the same
+_EDGE_LEAST: Final = (20.0, 10.0)  # spread and steepest step of a tile that has an edge, levels
+_HIDDEN_MOST: Final = 0.5  # of both: less of them is left where something plain hides an edge
 _GRIDS: Final = {"cells": CELLS, "edges": CELLS, "spread": TILES, "steepest": TILES, "rows": (LUMA_SHAPE[0] - 1,)}
 _NUMBERS: Final = ("mean", "brightest", "white_share", "grey_share", "repeated_share", "chroma", "noise")
 
@@ -45,6 +47,7 @@ class Reference:
     repeated_share: float
     chroma: float
     noise: float
+    hidden: float = 0.0  # share of its edges that are hidden usually, 0 .. 1: by traffic, by what sways
     pictures: int = 0
 
     @classmethod
@@ -81,6 +84,18 @@ class Reference:
             > _AGREES
         )
 
+    def edgy(self) -> Flags:
+        """The tiles (bool, (18, 32)) with an edge, in regions that keep their pattern."""
+        spread_least, steepest_least = _EDGE_LEAST
+        kept = on_tiles(self.trusted().astype(np.float32)) > 0
+        return np.asarray((self.spread >= spread_least) & (self.steepest >= steepest_least) & kept)
+
+    def hidden_by(self, seen: Features) -> float:
+        """The share, 0 .. 1, of its edges of which nothing sharp is left."""
+        flat = (seen.spread < _HIDDEN_MOST * self.spread) & (seen.steepest < _HIDDEN_MOST * self.steepest)
+        edgy = self.edgy()
+        return int(np.count_nonzero(flat & edgy)) / max(1, int(np.count_nonzero(edgy)))
+
     def learn(self, seen: Features, passed_s: float) -> None:
         """Take in a picture without a sign, `passed_s` after the one before."""
         share = max(1 / (self.pictures + 1), 1 - math.exp(-passed_s / FOLLOWS_S))
@@ -90,6 +105,7 @@ class Reference:
             mean += share * (getattr(seen, name) - mean)
         for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + share * (getattr(seen, name) - getattr(self, name)))
+        self.hidden += share * (self.hidden_by(seen) - self.hidden)
         self.pictures += 1
 
     def learn_steadiness(self, seen: Features, passed_s: float, least: float = 0.0) -> None:
@@ -105,7 +121,13 @@ class Reference:
         """JSON-able, about 5 kB: grids as bytes in base64 (edges are quantised by their square root)."""
         grids = {name: _packed(getattr(self, name)) for name in _GRIDS}
         numbers = {name: round(float(getattr(self, name)), 3) for name in _NUMBERS}
-        return {**grids, "steadiness": _packed(self.steadiness), **numbers, "pictures": self.pictures}
+        return {
+            **grids,
+            "steadiness": _packed(self.steadiness),
+            **numbers,
+            "hidden": round(self.hidden, 3),
+            "pictures": self.pictures,
+        }
 
 
 def load(stored: Mapping[str, Any]) -> Reference:
@@ -114,6 +136,7 @@ def load(stored: Mapping[str, Any]) -> Reference:
         grids: dict[str, Any] = {name: _unpacked(stored[name], shape) for name, shape in _GRIDS.items()}
         steadiness = _unpacked(stored["steadiness"], (REGIONS[0] * REGIONS[1],))
         numbers: dict[str, Any] = {name: float(stored[name]) for name in _NUMBERS}
+        numbers["hidden"] = float(stored.get("hidden", 0.0))  # older ones have none, and learn it
         pictures = int(stored["pictures"])
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise ValueError(f"not a learned reference: {error!r}") from error

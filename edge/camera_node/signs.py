@@ -21,6 +21,13 @@ EDGY_LEAST: Final = 15  # tiles with an edge to be sharp or not
 FOOT: Final = 4.0  # levels: what noise makes of black
 
 
+ANOTHER_LEAST: Final = 0.55  # share of the view that shows something else when it is turned or another one
+SHARP_LEAST: Final = 0.4  # of what has changed, so much may be without sharp edges, and it is no cover
+HIDDEN_LEAST: Final = 0.08  # share of the edges that are hidden beyond what usually is
+MOSTLY_HIDDEN: Final = 0.3
+SHARP: Final = 0.8  # of its usual sharpness: an edge that nothing blurs
+
+
 _COVER_LEAST: Final = (0.33, 0.6, 0.85)  # shares of the view from which on a cover is proven faster
 _COVER_GRADES: Final = (Grade.POSSIBLE, Grade.LIKELY, Grade.STRONG, Grade.SURE)
 
@@ -38,7 +45,12 @@ class Situation:
 def first_sign(seen: Features, reference: Reference | None, situation: Situation) -> Sign | None:
     """The surest sign of a fault; None when it sees. A reference that is not usable yet is not used."""
     usable = reference if reference is not None and reference.usable else None
-    return next(_signs(seen, usable, situation), None)
+    doubt = None
+    for sign in _signs(seen, usable, situation):
+        if sign.grade is not Grade.POSSIBLE:
+            return sign
+        doubt = doubt or sign
+    return doubt
 
 
 def _signs(seen: Features, reference: Reference | None, situation: Situation) -> Iterator[Sign]:
@@ -53,6 +65,7 @@ def _signs(seen: Features, reference: Reference | None, situation: Situation) ->
     yield from _dark(seen, reference)
     yield from _elsewhere(seen, reference, situation)
     yield from _blurred(seen, reference)
+    yield from _hidden(seen, reference)
     yield from _colour_lost(seen, reference)
 
 
@@ -163,12 +176,12 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
         yield Sign("torn", Grade.STRONG, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
     if share < 0.15:
         return
-    if dull >= 0.12:
+    if share >= ANOTHER_LEAST and dull < SHARP_LEAST * share:
+        grade = Grade.POSSIBLE if not rests or share < 0.7 else Grade.STRONG if dull < 0.12 else Grade.LIKELY
+        yield Sign("moved", grade, f"{share:.0%} of the fixed view shows something else, sharply: turned away")
+    elif dull >= 0.12:
         grade = _COVER_GRADES[sum(dull >= least for least in _COVER_LEAST)]
         yield Sign("covered", grade, f"{dull:.0%} of the view that stands still otherwise is hidden by something plain")
-    if share >= 0.7 and dull < 0.5:
-        grade = Grade.STRONG if rests else Grade.POSSIBLE
-        yield Sign("moved", grade, f"{share:.0%} of the fixed view shows something else, sharply: turned away")
     elif share >= 0.4:
         yield Sign("covered", Grade.POSSIBLE, f"something stands before {share:.0%} of the view")
 
@@ -196,10 +209,23 @@ def _blurred(seen: Features, reference: Reference) -> Iterator[Sign]:
     # Mist, dusk and a lower exposure take contrast from an edge and from the pattern around it alike: the rest is blur.
     usual, now = (by_region(cells).std(axis=1) for cells in (reference.cells, seen.cells))
     contrast = on_tiles(np.clip(now / np.maximum(usual, 1.0), 0.1, 1.0))
-    sharpness = float(np.median((seen.steepest / np.maximum(reference.steepest, 1) / contrast)[edgy]))
-    if sharpness < 0.58:
+    left = seen.steepest / np.maximum(reference.steepest, 1)
+    sharpness = float(np.median((left / contrast)[edgy]))
+    if sharpness < 0.58 and np.quantile(left[edgy], 0.8) < SHARP:  # what leaves some edges sharp hides the others
         grade = Grade.STRONG if sharpness < 0.5 else Grade.POSSIBLE
         yield Sign("blurred", grade, f"edges have {sharpness:.0%} of their usual sharpness, the view is the same")
+
+
+def _hidden(seen: Features, reference: Reference) -> Iterator[Sign]:
+    """Sprayed, or covered in part by something too small to change whole regions: edges gone, the others as sharp."""
+    edgy, share = reference.edgy(), reference.hidden_by(seen)
+    if np.count_nonzero(edgy) < EDGY_LEAST or share < reference.hidden + max(HIDDEN_LEAST, 0.7 * reference.hidden):
+        return
+    left = (seen.steepest / np.maximum(reference.steepest, 1))[edgy]
+    if np.quantile(left, 0.75) >= SHARP:  # mist and night take something from all of them
+        yield Sign(
+            "covered", Grade.POSSIBLE, f"the edges of {share:.0%} of the fixed view are hidden, the others sharp"
+        )
 
 
 def _colour_lost(seen: Features, reference: Reference) -> Iterator[Sign]:

@@ -23,6 +23,7 @@ QUIET: Final = (
 )
 QUIET_LEAST: Final = 0.02  # levels: the same but for rounding
 QUIET_MOST: Final = 1.0
+KEYFRAME_MOST: Final = 1.5  # levels by which a cell may differ from one keyframe of the same picture to the next
 CLOCK_SHARE: Final = (
     0.08  # of the view: all places that a burnt-in clock changes, and what an encoder predicts from them
 )
@@ -62,8 +63,12 @@ class Stillness:
         assert self._first is not None
         usual = self.usual_change
         limit = max(QUIET_LEAST, min(QUIET_MOST, QUIET * usual)) if usual else UNKNOWN
-        changed = self._changed | (change(self._first, luma) > limit)
-        if changed.mean() > CLOCK_SHARE or np.count_nonzero(changed.any(axis=1)) > CLOCK_ROWS:
+        now = change(self._first, luma)
+        # An encoder that has a clock to draw spreads its bits anew from keyframe to keyframe, here and there a little.
+        changed = self._changed | (now > max(2 * limit, KEYFRAME_MOST))
+        if max((now > limit).mean(), changed.mean()) > CLOCK_SHARE:
+            return False
+        if np.count_nonzero(changed.any(axis=1)) > CLOCK_ROWS:
             return False
         self._changed, self.clock = changed, bool(changed.any())
         return True
