@@ -53,7 +53,7 @@ class Technician:
     def saw(self, name: str, on: bool) -> None:
         self.shown.append((name, on))
 
-    def heard_clicks(self) -> bool:
+    def heard_clicks(self, of: str) -> bool:
         return self.ears
 
     def rest(self) -> None:
