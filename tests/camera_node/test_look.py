@@ -59,7 +59,7 @@ def looked(
 
 @dataclass(frozen=True, slots=True)
 class Pole:
-    """What one look at five cameras brought."""
+    """What one look at six cameras brought."""
 
     looks: dict[str, Look]
     code: int
@@ -70,14 +70,15 @@ class Pole:
 @pytest.fixture(scope="module")
 def pole(host: CameraHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pole]:
     folder = tmp_path_factory.mktemp("pole")
-    names = ("gate", "yard", "mill", "hill", "lake")
-    gate, yard, mill, hill, lake = cameras = [
+    names = ("gate", "yard", "mill", "hill", "lake", "dock")
+    gate, yard, mill, hill, lake, dock = cameras = [
         host.camera(name, frames_per_s=5, keyframe_every_s=0.2 if name == "hill" else 1.0) for name in names
     ]
     learned = taught(hill)
     mill.darken(1.0)
     hill.cover()
     lake.cover()
+    dock.vanish()
     Memory(folder / "documents.db").remember("learned", {"hill": {"judge": learned, "rhythm": {}}})
     before = {path.name for path in folder.iterdir()}
     with gate.onvif() as asked, yard.onvif() as locked:
@@ -111,6 +112,10 @@ def test_a_refused_password_is_shown_once_and_not_again_by_onvif(pole: Pole) -> 
     yard = pole.looks["yard"]
     assert (yard.failure, yard.verdict, yard.onvif) == ("authentication", None, None)
     assert pole.locked.asked == []
+
+
+def test_a_camera_that_is_not_there_is_not_awaited(pole: Pole) -> None:
+    assert (pole.looks["dock"].failure, pole.looks["dock"].verdict) == ("port", None)
 
 
 def test_a_black_picture_is_known_at_once_and_a_cover_by_what_the_node_has_learned(pole: Pole) -> None:
