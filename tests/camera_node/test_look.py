@@ -52,6 +52,7 @@ def looked(
     command = [sys.executable, "-m", "edge.camera_node.look", "--config", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert PASSWORD not in done.stdout + done.stderr and WRONG not in done.stdout + done.stderr
+    assert "HTTP Request" not in done.stderr, "nobody reads a line for each question"
     looks = [from_json(line) for line in done.stdout.splitlines()]
     assert sorted(each.camera for each in looks) == sorted(each.name for each in cameras), done.stderr
     return {each.camera: each for each in looks}, done.returncode

@@ -1,9 +1,14 @@
-"""The acceptance check of a camera pole: real streams, beside the running camera node, to a signed sheet."""
+"""The acceptance check of a camera pole: real streams, beside the running camera node, to a signed sheet.
+
+The field guide's picture of it is drawn from this: `PANTAU_RECORD=1 python -m pytest tests/e2e/test_check_pole.py`.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +19,15 @@ from pathlib import Path
 import pytest
 from office import CHECK
 from outing import eventually
+from pictures import drawn, seen_in
+from test_walk import DOCS, without_values
 
 from broker.store import open_store
 from edge.sim.cameras import CameraHost, SimCamera, missing
 from edge.sim.onvif_device import OnvifDevice
+from pantau.provision.checking import Screen
 from provisioning.acceptance import filing, words
+from provisioning.acceptance.sheet import Sheet
 from provisioning.words import translated
 from stage.city import City, UnitPlan
 
@@ -85,12 +94,14 @@ def pole(tmp_path: Path) -> Iterator[Pole]:
 
 
 @pytest.mark.slow
-def test_good_cameras_pass_beside_the_running_node_and_bad_ones_say_what_to_do(pole: Pole) -> None:
+def test_good_cameras_pass_beside_the_running_node_and_bad_ones_say_what_to_do(
+    pole: Pole, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pole.city.start_units()
     eventually(lambda: stored(pole.city), 60, pole.city.children[UNIT].tail)
-    sheet = json.loads(pole.check("--unattended", "--json", code=0))
-    assert sheet["verdict"] == "passed" and sheet["took_s"] < 120
-    lines = {(line["of"], line["name"]): line for line in sheet["lines"]}
+    night = json.loads(pole.check("--unattended", "--json", code=0))
+    assert night["verdict"] == "passed" and night["took_s"] < 120
+    lines = {(line["of"], line["name"]): line for line in night["lines"]}
     assert lines["gate", "camera_picture"]["measured"] == lines["yard", "camera_picture"]["measured"] == "seeing"
     assert lines["gate", "camera_serial"]["measured"] == "SN-17"
     assert lines["yard", "camera_clock"]["todo"] == words.NO_ONVIF
@@ -107,11 +118,28 @@ def test_good_cameras_pass_beside_the_running_node_and_bad_ones_say_what_to_do(p
         assert f"  → {translated(todo, 'id')}" in said
     assert "Apakah relai gate berbunyi klik dua kali?" in said and "✓ gate, relai catu daya: yes" in said
     newest = sorted((pole.home / "check" / "sheets").glob("*.json"))[-1]
-    found = {(line.of, line.name): line for line in filing.read(newest).sheet.lines}
+    sheet = filing.read(newest).sheet
+    found = {(line.of, line.name): line for line in sheet.lines}
     assert {key for key, line in found.items() if line.verdict == "failed"} == {
         ("gate", "camera_picture"), ("gate", "camera_clock"), ("yard", "camera_login"),
     }  # fmt: skip
     assert translated(words.PICTURE_BLACK, "id") in newest.with_suffix(".html").read_text("utf-8")
+    for language, suffix in (("en", ""), ("id", ".id")):
+        monkeypatch.setenv("PANTAU_LANGUAGE", language)
+        shown, path = screen(sheet), DOCS / "screens" / f"check-pole{suffix}.svg"
+        if os.environ.get("PANTAU_RECORD"):
+            path.write_text(drawn(shown, "pantau"), "utf-8")
+        kept = seen_in(path.read_text("utf-8"))
+        assert without_values("\n".join(kept)).split() == without_values("\n".join(shown)).split()
+
+
+def screen(sheet: Sheet) -> list[str]:
+    """What the terminal shows of the cameras, at an address as poles have them."""
+    out = io.StringIO()
+    for line in sheet.lines:
+        if line.name.startswith("camera_"):
+            Screen(out).found(line)
+    return re.sub(r"127\.0\.0\.1:\d+", "192.168.1.64:554", out.getvalue()).splitlines()
 
 
 def stored(city: City) -> bool:
