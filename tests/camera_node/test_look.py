@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from edge.camera_node.camera import Stream, picture
+from edge.camera_node.config import Camera
+from edge.camera_node.look import look
 from edge.camera_node.probing import Credentials
 from edge.camera_node.verdict import Judge
 from edge.looked import Look, from_json
 from edge.memory import Memory
 from edge.sim.cameras import PASSWORD, CameraHost, SimCamera
 from edge.sim.onvif_device import OnvifDevice
+from edge.sim.rtsp_liar import RtspLiar
 from provisioning.throwaway import make_authority
 
 WRONG = "not-it-5417"
@@ -113,6 +116,12 @@ def test_a_refused_password_is_shown_once_and_not_again_by_onvif(pole: Pole) -> 
     yard = pole.looks["yard"]
     assert (yard.failure, yard.verdict, yard.onvif) == ("authentication", None, None)
     assert pole.locked.asked == []
+
+
+def test_a_password_is_in_one_request_however_the_camera_refuses_it(credentials: Credentials) -> None:
+    with RtspLiar("locked") as liar:
+        seen = look(Camera(name="gate", url=liar.url, onvif_port=1), credentials, interface=None)
+    assert (seen.failure, seen.onvif, liar.shown) == ("authentication", None, 1)
 
 
 def test_a_camera_that_is_not_there_is_not_awaited(pole: Pole) -> None:
