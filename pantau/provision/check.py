@@ -1,5 +1,6 @@
 """`pantau-provision check`: the acceptance check on the box, with a technician beside it or alone at night."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,12 @@ def check(
     from pantau.provision.checking import check_box
     from pantau.provision.kinds import load_box
     from provisioning.acceptance.config import load_check
+    from provisioning.owner import run_as_owner
 
     limits = load_check(config, may_be_absent=config == FILE)
-    if not check_box(limits, load_box(unit), by=by, attended=not unattended, as_json=as_json):
+    box = load_box(unit)
+    code = run_as_owner(limits.files.directory, sys.orig_argv, secrets=box.secrets)
+    if code is not None:
+        raise Exit(code)
+    if not check_box(limits, box, by=by, attended=not unattended, as_json=as_json):
         raise Exit(EXIT_FAILED)

@@ -31,6 +31,10 @@ class Box(Protocol):
     def unit(self) -> Unit: ...
     @property
     def broker(self) -> Broker: ...
+    @property
+    def secrets(self) -> tuple[Path, ...]:
+        """Files besides its key that only root may read."""
+
     def probes(self, limits: CheckConfig, person: Person | None) -> list[Probe]:
         """What only this kind of box has; without a person nothing is asked."""
 
@@ -46,7 +50,7 @@ class GpsUnit:
     """A box in a vehicle: wires and the sky."""
 
     def __init__(self, config: UnitConfig) -> None:
-        self.unit, self.broker = config.unit, config.broker
+        self.unit, self.broker, self.secrets = config.unit, config.broker, ()
         self._config = config
 
     def probes(self, limits: CheckConfig, person: Person | None) -> list[Probe]:
@@ -64,6 +68,7 @@ class CameraNode:
 
     def __init__(self, file: Path, config: NodeConfig) -> None:
         self.unit, self.broker = config.unit, config.broker
+        self.secrets = () if config.pole.passwords_path is None else (config.pole.passwords_path,)
         self._file, self._config = file, config
 
     def probes(self, limits: CheckConfig, person: Person | None) -> list[Probe]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -133,6 +135,8 @@ def _watch(wire: Any, seconds: float, say: Callable[[bool], None]) -> list[bool]
 
 def gpiozero_pins() -> Pins:
     """The pins of this computer through gpiozero, which finds out what kind of computer it is."""
+    # lgpio keeps a pipe in its working directory, and a technician stands anywhere.
+    os.environ.setdefault("LG_WD", tempfile.gettempdir())
     from gpiozero import DigitalInputDevice, DigitalOutputDevice
 
     def opened(make: Callable[[], Any]) -> Any:
