@@ -43,17 +43,15 @@ def look(
     *,
     interface: str | None,
     learned: Mapping[str, Any] | None = None,
-    for_s: float = LOOK_S,
-    longest_s: float = LONGEST_LOOK_S,
 ) -> Look:
-    """Open the stream, look at it for `for_s`, in doubt up to `longest_s`, and ask by ONVIF who it is.
+    """Open the stream, look at it for LOOK_S, in doubt up to LONGEST_LOOK_S, and ask by ONVIF who it is.
 
     `learned` is what a judge of this camera has kept. Never raises for a camera's fault.
     """
     begun_s = time.monotonic()
     try:
         with Stream(camera.url, credentials) as stream:
-            seen = _watched(camera, stream, Judge(learned), begun_s, for_s, longest_s)
+            seen = _watched(camera, stream, Judge(learned), begun_s)
     except StreamFailed as failed:
         host, port = host_and_port(camera.url)
         why = explained(failed, reach(host, port, interface=interface, powered=None))
@@ -61,12 +59,12 @@ def look(
     return seen if camera.onvif_port is None else _asked(seen, camera, camera.onvif_port, credentials)
 
 
-def _watched(camera: Camera, stream: Stream, judge: Judge, begun_s: float, for_s: float, longest_s: float) -> Look:
+def _watched(camera: Camera, stream: Stream, judge: Judge, begun_s: float) -> Look:
     seen = picture(stream.keyframe(within_s=KEYFRAME_WITHIN_S))
     first_s = time.monotonic()
     stream.rate()  # from here on: opening takes time in which nothing comes
     judge.see(seen, first_s)
-    while (left_s := first_s + (longest_s if judge.doubting else for_s) - time.monotonic()) > 0:
+    while (left_s := first_s + (LONGEST_LOOK_S if judge.doubting else LOOK_S) - time.monotonic()) > 0:
         frame = stream.next_keyframe(within_s=left_s)
         if frame is not None:
             seen = picture(frame)
