@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tinydb import where
 
-from edge.documents import open_documents
+from edge.documents import Documents, open_documents
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +64,13 @@ class Memory:
         if name not in self._known:
             try:
                 with open_documents(self._path) as documents:
-                    kept = documents.table(_TABLE).all()
+                    found = _newest(documents, name, default)
             except (OSError, sqlite3.Error) as error:
                 self._trouble(error)
                 return default
-            values = [each["value"] for each in kept if each.get("name") == name and "value" in each]
-            if not values or (default is not None and type(values[-1]) is not type(default)):
+            if found is None:
                 return default
-            self._known[name] = values[-1]
+            self._known[name] = found[0]
         return self._known[name]
 
     def _remember(self, name: str, value: Any) -> None:
@@ -90,3 +89,25 @@ class Memory:
         if not self._told:
             log.warning("documents %s: %s; what is learnt now lasts until the next start", self._path, error)
         self._told = True
+
+
+def glance(path: Path, name: str, default: Any) -> Any:
+    """What another process remembers as `name`, without a part in it: nothing is made, and nothing set aside."""
+    if not path.exists():
+        return default
+    try:
+        with Documents(path) as documents:
+            found = _newest(documents, name, default)
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+        log.warning("documents %s: %s; what is remembered there is not used", path, error)
+        return default
+    return default if found is None else found[0]
+
+
+def _newest(documents: Documents, name: str, default: Any) -> tuple[Any] | None:
+    """The value, alone in a tuple; None when there is none, or one of another type than `default`."""
+    kept = documents.table(_TABLE).all()
+    values = [each["value"] for each in kept if each.get("name") == name and "value" in each]
+    if not values or (default is not None and type(values[-1]) is not type(default)):
+        return None
+    return (values[-1],)

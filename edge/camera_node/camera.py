@@ -94,6 +94,11 @@ class Stream:
         """Width and height in pixels as the stream's description says; (0, 0): it does not."""
         return self._video.codec_context.width, self._video.codec_context.height
 
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of what it is encoded with: h264, hevc, mjpeg …"""
+        return self._video.codec_context.name
+
     def keyframe(self, *, within_s: float = KEYFRAME_WITHIN_S) -> VideoFrame:
         """The next keyframe, decoded, before `within_s` is over."""
         frame = self.next_keyframe(within_s=within_s)

@@ -1,72 +1,70 @@
 """`python -m edge.camera_node.look --config F`: every configured camera once, for a technician or a check.
 
-One JSON object a line and camera on stdout: camera, width_px, height_px, frames_per_s, bitrate_kbps (null: no picture
-came), failure (a word of `Failure`, null: none), verdict (a kind of the judge's, null: no picture) and reason. Nothing
-secret is in them. Exit code 0 when all of them see, 1 when one does not, 78 when the configuration is wrong.
+One JSON object a line and camera on stdout (edge/looked.py), each as soon as it is known. Exit code 0 when all of them
+see, 1 when one does not, 78 when the configuration is wrong.
 
-Each look is a log-in, and is tried once: a refused password is not tried again, as cameras lock the account.
+Each look is a log-in, and is tried once: a refused password is not tried again, as cameras lock the account. For the
+same reason ONVIF is asked only where the stream has let us in. A picture is judged by what the node has learned of the
+camera, where it has; without that nobody can know that a view is another one, or half covered.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from edge import service
 from edge.camera_node.camera import KEYFRAME_WITHIN_S, Stream, picture
-from edge.camera_node.config import Camera, load_node
+from edge.camera_node.config import Camera, NodeConfig, load_node
+from edge.camera_node.hysteresis import HOLD_S, PROOF_S
+from edge.camera_node.onvif import OnvifCamera, OnvifFailed
 from edge.camera_node.passwords import read_passwords
 from edge.camera_node.probing import Credentials, Failure, StreamFailed, explained, slow
 from edge.camera_node.reach import host_and_port, reach
 from edge.camera_node.verdict import Judge
+from edge.looked import Look
+from edge.memory import glance
 from edge.wiring import config_path
 
-LOOK_S: Final = 8.0  # the judge wants a few pictures before it says anything; cameras have a keyframe each 1 to 4 s
-SEEING: Final = "seeing"
+LOOK_S: Final = HOLD_S + 2.0  # a judge says nothing new before that; cameras have a keyframe each 1 to 4 s
+LONGEST_LOOK_S: Final = HOLD_S + PROOF_S  # what only might be a fault is proven by then, or over
 EXIT_NOT_SEEING: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What came of one camera."""
+def look(
+    camera: Camera,
+    credentials: Credentials | None,
+    *,
+    interface: str | None,
+    learned: Mapping[str, Any] | None = None,
+) -> Look:
+    """Open the stream, look at it for LOOK_S, in doubt up to LONGEST_LOOK_S, and ask by ONVIF who it is.
 
-    camera: str
-    width_px: int | None = None
-    height_px: int | None = None
-    frames_per_s: float | None = None
-    bitrate_kbps: float | None = None
-    failure: str | None = None
-    verdict: str | None = None
-    reason: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing failed and the picture is one."""
-        return self.failure is None and self.verdict == SEEING
-
-
-def look(camera: Camera, credentials: Credentials | None, *, interface: str | None, for_s: float = LOOK_S) -> Look:
-    """Open the stream, look at it for `for_s` seconds and judge what was there; never raises for a camera's fault."""
+    `learned` is what a judge of this camera has kept. Never raises for a camera's fault.
+    """
+    begun_s = time.monotonic()
     try:
         with Stream(camera.url, credentials) as stream:
-            return _watched(camera, stream, for_s)
+            seen = _watched(camera, stream, Judge(learned), begun_s)
     except StreamFailed as failed:
         host, port = host_and_port(camera.url)
         why = explained(failed, reach(host, port, interface=interface, powered=None))
         return Look(camera=camera.name, failure=why.failure.value, reason=why.detail)
+    return seen if camera.onvif_port is None else _asked(seen, camera, camera.onvif_port, credentials)
 
 
-def _watched(camera: Camera, stream: Stream, for_s: float) -> Look:
-    judge = Judge()
-    end_s = time.monotonic() + for_s
+def _watched(camera: Camera, stream: Stream, judge: Judge, begun_s: float) -> Look:
     seen = picture(stream.keyframe(within_s=KEYFRAME_WITHIN_S))
-    judge.see(seen, time.monotonic())
-    while (left_s := end_s - time.monotonic()) > 0:
+    first_s = time.monotonic()
+    stream.rate()  # from here on: opening takes time in which nothing comes
+    judge.see(seen, first_s)
+    while (left_s := first_s + (LONGEST_LOOK_S if judge.doubting else LOOK_S) - time.monotonic()) > 0:
         frame = stream.next_keyframe(within_s=left_s)
         if frame is not None:
             seen = picture(frame)
@@ -75,14 +73,28 @@ def _watched(camera: Camera, stream: Stream, for_s: float) -> Look:
     late = slow(rate.frames_per_s, camera.frames_per_s)
     return Look(
         camera=camera.name,
-        width_px=seen.width_px,
-        height_px=seen.height_px,
-        frames_per_s=_rounded(rate.frames_per_s),
-        bitrate_kbps=_rounded(rate.bitrate_kbps),
         failure=Failure.SLOW_FRAMES.value if late else None,
         verdict=verdict.kind,
         reason=verdict.reason,
+        codec=stream.codec,
+        width_px=seen.width_px,
+        height_px=seen.height_px,
+        first_picture_s=_rounded(first_s - begun_s),
+        frames_per_s=_rounded(rate.frames_per_s),
+        bitrate_kbps=_rounded(rate.bitrate_kbps),
     )
+
+
+def _asked(seen: Look, camera: Camera, port: int, credentials: Credentials | None) -> Look:
+    """With what the camera says of itself."""
+    host, _ = host_and_port(camera.url)
+    with closing(OnvifCamera(host, port, credentials)) as onvif:
+        try:
+            ahead_s = onvif.skew_s(datetime.now(UTC))
+            seen = replace(seen, clock_ahead_s=_rounded(ahead_s))
+            return replace(seen, onvif="", serial_number=onvif.identity().serial_number or None)
+        except OnvifFailed as failed:
+            return replace(seen, onvif=failed.detail)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -96,21 +108,32 @@ def main(argv: list[str]) -> int:
 
 def _run(argv: list[str]) -> int:
     config = load_node(config_path(argv, "edge.camera_node.look", "docs/camera-node.md"))
+    good = True
+    for each in _looks(config):
+        sys.stdout.write(each.to_json() + "\n")
+        sys.stdout.flush()
+        good = good and each.good
+    return service.EXIT_CLEAN if good else EXIT_NOT_SEEING
+
+
+def _looks(config: NodeConfig) -> Iterator[Look]:
+    """As each ends: one that hangs delays no other."""
     passwords = {} if config.pole.passwords_path is None else read_passwords(config.pole.passwords_path)
+    learned = glance(config.documents.path, "learned", {})
 
     def one(camera: Camera) -> Look:
-        return look(camera, passwords.get(camera.name), interface=config.pole.interface)
+        kept = learned.get(camera.name)
+        judge = kept.get("judge") if isinstance(kept, dict) else None
+        return look(
+            camera,
+            passwords.get(camera.name),
+            interface=config.pole.interface,
+            learned=judge if isinstance(judge, dict) else None,
+        )
 
     with ThreadPoolExecutor(len(config.cameras)) as pool:
-        looks = list(_told(pool.map(one, config.cameras)))
-    return service.EXIT_CLEAN if all(each.good for each in looks) else EXIT_NOT_SEEING
-
-
-def _told(looks: Iterator[Look]) -> Iterator[Look]:
-    for each in looks:
-        sys.stdout.write(json.dumps(asdict(each), ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-        yield each
+        for ended in as_completed([pool.submit(one, camera) for camera in config.cameras]):
+            yield ended.result()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ hold it for ever. It is given a transport that has one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ ALARMS: Final[Mapping[str, str]] = {
     "Tamper": "tamper",
     "TamperDetector": "tamper",
 }
+
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request: a line each two seconds and camera
 
 
 class OnvifFailed(StreamFailed):

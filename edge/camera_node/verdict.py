@@ -60,6 +60,7 @@ class Judge:
         self._told = Told()
         self._before: Features | None = None
         self._last_s: float | None = None
+        self._still_s = 0.0
         self._learned_s: float | None = None  # when it last learned
         self._verdict = Verdict("seeing", 0, "no picture yet", 0.0)
         self._booted = self._recall(learned or {})
@@ -69,13 +70,18 @@ class Judge:
         """The verdict that holds."""
         return self._verdict
 
+    @property
+    def doubting(self) -> bool:
+        """Whether the next pictures may tell a fault: evidence of one is there, or what is shown stands still."""
+        return self._told.state is State.DOUBTING or (self._told.state is State.SEEING and self._still_s > 0)
+
     def see(self, picture: Picture, at_s: float) -> Verdict | None:
         """Judge a picture of `at_s` (monotonic); the new verdict when it changed. One of a wrong shape is torn."""
         try:
             seen = features(picture)
         except ValueError as error:
             return self._tell(Sign("torn", Grade.LIKELY, f"no picture at all: {error}"), at_s)
-        still_s = self._stillness.see(picture.luma, at_s)
+        self._still_s = still_s = self._stillness.see(picture.luma, at_s)
         proven_s = still_s if self._stillness.proven(still_s) else 0.0
         situation = Situation(self._before, self._stillness.change, proven_s, self._stillness.clock)
         sign = self._sign(seen, situation, at_s)

@@ -10,7 +10,9 @@ import threading
 from types import TracebackType
 from typing import Final, Literal, Self
 
-Lie = Literal["silent", "endless_headers", "dripped_headers", "endless_body", "garbage", "huge", "no_video", "not_rtsp"]
+Lie = Literal[
+    "silent", "endless_headers", "dripped_headers", "endless_body", "garbage", "huge", "no_video", "not_rtsp", "locked"
+]
 HUGE: Final = (6720, 4480)  # 30 megapixels
 _SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=liar\r\nt=0 0\r\nm={media} 0 RTP/AVP 96\r\n"
@@ -19,9 +21,13 @@ _SDP: Final = (
 
 
 class RtspLiar:
-    """`with RtspLiar(lie) as liar:` serves any number of clients at `liar.url`, each with the same lie."""
+    """`with RtspLiar(lie) as liar:` serves any number of clients at `liar.url`, each with the same lie.
+
+    `shown` counts the requests that a user and a password came with; one that is "locked" refuses all of them.
+    """
 
     def __init__(self, lie: Lie, *, seed: int = 1) -> None:
+        self.shown = 0
         self._lie, self._seed = lie, seed
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.1)
@@ -73,6 +79,7 @@ class RtspLiar:
         return heard.decode(errors="replace")
 
     def _answer(self, client: socket.socket, request: str) -> None:
+        self.shown += "\nauthorization:" in request.lower()
         match self._lie:
             case "silent":
                 self._ended.wait()
@@ -90,6 +97,10 @@ class RtspLiar:
     def _session(self, client: socket.socket, request: str) -> None:
         verb = request.split(" ", 1)[0]
         number = request.lower().partition("cseq:")[2].split("\r\n", 1)[0].strip()
+        if self._lie == "locked":
+            ways = 'WWW-Authenticate: Digest realm="liar", nonce="1"\r\nWWW-Authenticate: Basic realm="liar"\r\n'
+            client.sendall(f"RTSP/1.0 401 Unauthorized\r\nCSeq: {number}\r\n{ways}\r\n".encode())
+            return
         head = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: 1\r\n"
         if verb == "OPTIONS":
             client.sendall((head + "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n").encode())

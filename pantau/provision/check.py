@@ -1,5 +1,6 @@
 """`pantau-provision check`: the acceptance check on the box, with a technician beside it or alone at night."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,14 +20,19 @@ def check(
     unit: Annotated[Path, Option("--unit", help="The box's unit.toml.")] = UNIT_FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Check this box as it hangs in the vehicle, in ten minutes or less: each line says what to do about it.
+    """Check this box where it is mounted, in ten minutes or less: each line says what to do about it.
 
     Exit 0 passed and at the centre, 1 something failed or the sheet waits on the box, 78 a file is wrong.
     """
-    from edge.config import load_unit
     from pantau.provision.checking import check_box
+    from pantau.provision.kinds import load_box
     from provisioning.acceptance.config import load_check
+    from provisioning.owner import run_as_owner
 
     limits = load_check(config, may_be_absent=config == FILE)
-    if not check_box(limits, load_unit(unit), by=by, attended=not unattended, as_json=as_json):
+    box = load_box(unit)
+    code = run_as_owner(limits.files.directory, sys.orig_argv, secrets=box.secrets)
+    if code is not None:
+        raise Exit(code)
+    if not check_box(limits, box, by=by, attended=not unattended, as_json=as_json):
         raise Exit(EXIT_FAILED)

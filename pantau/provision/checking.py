@@ -9,14 +9,13 @@ from typing import Final, TextIO
 from cryptography import x509
 
 from edge.clock import Clock
-from edge.config import UnitConfig
 from edge.tls import Identity
-from pantau.provision.sky import sky
-from provisioning.acceptance import card, computer, modem, page, pins, words
+from pantau.provision.kinds import Box
+from provisioning.acceptance import card, computer, modem, page, words
 from provisioning.acceptance.config import CheckConfig
 from provisioning.acceptance.post import Connect, Post
 from provisioning.acceptance.round_trip import clock_source, round_trip
-from provisioning.acceptance.run import DELIVERY_S, Done, Probe, Who, check, conclude
+from provisioning.acceptance.run import AT_ONCE_S, DELIVERY_S, Done, Probe, Who, check, conclude
 from provisioning.acceptance.sheet import Line
 from provisioning.broker_try import Visit
 from provisioning.words import _
@@ -26,10 +25,9 @@ from wire.errors import PantauError
 from wire.topics import receipt
 
 MARKS: Final = {"passed": "✓", "failed": "✗", "skipped": "·"}
-AT_ONCE_S: Final = 20.0  # a probe that waits for nothing; a card may be slow
 
 
-def check_box(limits: CheckConfig, box: UnitConfig, *, by: str, attended: bool, as_json: bool) -> bool:
+def check_box(limits: CheckConfig, box: Box, *, by: str, attended: bool, as_json: bool) -> bool:
     """Check, sign, save, deliver; whether all passed and the centre has the sheet. `as_json`: it goes to stdout."""
     clock = Clock()
     clock.take_anchor()  # asks whether NTP is in step
@@ -88,34 +86,27 @@ class Screen:
         """What the box sees."""
         self.say(f"  {_(words.TITLES[name])}: {_(words.SAID['saw_on' if on else 'saw_off'])}")
 
-    def heard_clicks(self) -> bool:
+    def heard_clicks(self, of: str) -> bool:
         """Ask for a yes or a no; whoever goes away has not heard it."""
-        self.say(_(words.SAID["click"]))
+        self.say(_(words.SAID["click_of"]).format(cameras=of) if of else _(words.SAID["click"]))
         return sys.stdin.readline().strip().lower()[:1] == "y"  # yes, ya
 
 
-def _probes(
-    limits: CheckConfig, box: UnitConfig, person: Screen | None, post: Post, connect: Connect, by: str
-) -> list[Probe]:
-    """In the order in which a technician can do something about them."""
-    wires = sum(
-        pin is not None for pin in (limits.inputs.ignition_gpio, limits.inputs.pto_gpio, limits.inputs.panic_gpio)
-    )
+def _probes(limits: CheckConfig, box: Box, person: Screen | None, post: Post, connect: Connect, by: str) -> list[Probe]:
+    """In the order in which a technician can do something about them; `box.probes` are those of its kind alone."""
     return [
         Probe("power", AT_ONCE_S, lambda _s: computer.power(limits.power)),
         Probe("watchdog", AT_ONCE_S, lambda _s: computer.watchdog(limits.watchdog)),
         Probe("packages", AT_ONCE_S, lambda _s: computer.packages(limits.packages)),
         Probe("card", AT_ONCE_S, lambda _s: card.card(limits.files.directory, limits.card)),
-        Probe("inputs", wires * limits.inputs.within_s, lambda s: pins.inputs(limits.inputs, person, s)),
-        Probe("outputs", AT_ONCE_S, lambda _s: pins.outputs(limits.outputs, person)),
-        Probe("gnss", limits.gnss.within_s, lambda s: sky(box, limits.gnss, s)),
+        *box.probes(limits, person),
         Probe("modem", limits.modem.within_s, lambda s: modem.modem(limits.modem, s)),
         Probe("clock_source", AT_ONCE_S, lambda _s: clock_source()),
         Probe("centre", limits.centre.within_s, lambda s: round_trip(post, connect, limits.centre, s, by=by)),
     ]
 
 
-def _who(box: UnitConfig, by: str, *, attended: bool) -> Who:
+def _who(box: Box, by: str, *, attended: bool) -> Who:
     certificate = box.broker.certificate_path.read_bytes()
     try:
         key = load_key(box.broker.key_path.read_bytes(), str(box.broker.key_path))
@@ -127,7 +118,7 @@ def _who(box: UnitConfig, by: str, *, attended: bool) -> Who:
     return Who(unit=name, by=by, attended=attended, key=key, certificate=certificate)
 
 
-def _post(folder: Path, box: UnitConfig, clock: Clock) -> Post:
+def _post(folder: Path, box: Box, clock: Clock) -> Post:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Post(folder, box.unit.id, clock)
@@ -139,7 +130,7 @@ def _post(folder: Path, box: UnitConfig, clock: Clock) -> Post:
         raise CheckRefused(f"{folder}: {error.strerror}") from error
 
 
-def _connect(box: UnitConfig, clock: Clock) -> Connect:
+def _connect(box: Box, clock: Clock) -> Connect:
     broker = box.broker
     identity = Identity(ca_path=broker.ca_path, certificate_path=broker.certificate_path, key_path=broker.key_path)
     name = box.unit.id

@@ -132,6 +132,32 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Cameras:
+    """The cameras of a pole; which there are stands in unit.toml."""
+
+    within_s: float = setting(
+        "how long to look, at all of them at once", unit="s", at_least=15, at_most=300, default=120.0,
+        reason="12 s; a picture in doubt takes 50 s, and a lazy camera 30 s until there is one",
+    )  # fmt: skip
+    first_picture_s: float = setting(
+        "from asking for the stream to its first picture", unit="s", at_least=0.1, at_most=60, default=10.0,
+        reason="usual are 1 to 4 s; whoever opens a live view waits as long",
+    )  # fmt: skip
+    frames_per_s: float = setting(
+        "frames a second, at least, of a camera whose own are not in unit.toml (then it is half of those)",
+        at_least=0.1, at_most=120, default=5.0, reason="fewer make no moving picture of traffic",
+    )  # fmt: skip
+    bitrate_kbps: float = setting(
+        "bit rate, at most", unit="kbit/s", at_least=10, at_most=100_000, default=8000.0,
+        reason="usual are 2000 to 4000; the box pays for it in computing time, and 4G carries no more",
+    )  # fmt: skip
+    clock_s: float = setting(
+        "how far a camera's clock may be from the box's", unit="s", at_least=1, at_most=3600, default=30.0,
+        reason="the time in its picture is evidence; from some minutes on cameras refuse ONVIF's log-ins",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """Relays, which click once or the technician says no."""
 
@@ -165,6 +191,7 @@ class CheckConfig:
     power: Power
     inputs: Inputs
     outputs: Outputs
+    cameras: Cameras
     watchdog: Watchdog
     packages: Packages
 

@@ -62,8 +62,9 @@ def limit(line: Line) -> str:
 
 
 def title(line: Line) -> str:
-    """What a person calls it."""
-    return _(words.TITLES[line.name]) if line.name in words.TITLES else line.name
+    """What a person calls it; with the name of the one it is of, where there are several."""
+    named = _(words.TITLES[line.name]) if line.name in words.TITLES else line.name
+    return f"{line.of}, {named}" if line.of else named
 
 
 def todo(line: Line) -> str:

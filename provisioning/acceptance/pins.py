@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from provisioning.acceptance import words
@@ -26,8 +28,8 @@ class Person(Protocol):
     def saw(self, name: str, on: bool) -> None:
         """Say at once what the box sees."""
 
-    def heard_clicks(self) -> bool:
-        """Ask whether the relay clicked."""
+    def heard_clicks(self, of: str) -> bool:
+        """Ask whether the relay clicked; `of` are the cameras that it feeds, "": the box's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class Pins:
 
     read: Callable[[int, bool], Any]
     write: Callable[[int, bool], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRelay:
+    """A relay in the supply of these cameras: whoever closes it takes their power away."""
+
+    gpio: int
+    active_low: bool
+    cameras: tuple[str, ...]
 
 
 class PinRefused(Exception):
@@ -56,16 +67,37 @@ def outputs(limits: Outputs, person: Person | None, *, pins: Pins | None = None)
     if person is None:
         return [skipped("output_relay", words.NOBODY_THERE)]
     try:
-        with (pins or gpiozero_pins()).write(limits.relay_gpio, limits.active_low) as relay:
-            for _ in range(CLICKS):
-                relay.on()
-                time.sleep(CLICK_S)
-                relay.off()
-                time.sleep(CLICK_S)
-            heard = person.heard_clicks()
+        heard = _clicked(limits.relay_gpio, limits.active_low, "", person, pins)
     except PinRefused as error:
         return [demanded("output_relay", str(error), False, words.PIN_REFUSED)]
     return [demanded("output_relay", "yes" if heard else "no", heard, words.RELAY_SILENT, limit="yes")]
+
+
+def camera_relays(relays: Sequence[CameraRelay], person: Person | None, *, pins: Pins | None = None) -> list[Line]:
+    """Each is closed twice for half a second and left open: its cameras have power then, and may restart."""
+    if not relays:
+        return [skipped("camera_relay", words.NO_CAMERA_RELAY)]
+    return [replace(_camera_relay(each, person, pins), of=" ".join(each.cameras)) for each in relays]
+
+
+def _camera_relay(relay: CameraRelay, person: Person | None, pins: Pins | None) -> Line:
+    if person is None:
+        return skipped("camera_relay", words.NOBODY_THERE)
+    try:
+        heard = _clicked(relay.gpio, relay.active_low, " ".join(relay.cameras), person, pins)
+    except PinRefused as error:
+        return demanded("camera_relay", str(error), False, words.CAMERA_PIN_REFUSED)
+    return demanded("camera_relay", "yes" if heard else "no", heard, words.RELAY_SILENT, limit="yes")
+
+
+def _clicked(gpio: int, active_low: bool, of: str, person: Person, pins: Pins | None) -> bool:
+    with (pins or gpiozero_pins()).write(gpio, active_low) as relay:
+        for _ in range(CLICKS):
+            relay.on()
+            time.sleep(CLICK_S)
+            relay.off()
+            time.sleep(CLICK_S)
+        return person.heard_clicks(of)
 
 
 def _input(
@@ -103,6 +135,8 @@ def _watch(wire: Any, seconds: float, say: Callable[[bool], None]) -> list[bool]
 
 def gpiozero_pins() -> Pins:
     """The pins of this computer through gpiozero, which finds out what kind of computer it is."""
+    # lgpio keeps a pipe in its working directory, and a technician stands anywhere.
+    os.environ.setdefault("LG_WD", tempfile.gettempdir())
     from gpiozero import DigitalInputDevice, DigitalOutputDevice
 
     def opened(make: Callable[[], Any]) -> Any:

@@ -17,6 +17,7 @@ from provisioning.acceptance.sheet import Line, Sheet, skipped, to_bytes
 from provisioning.x509 import Key
 
 DELIVERY_S: Final = 30.0
+AT_ONCE_S: Final = 20.0  # a probe that waits for nothing; a card may be slow
 ONCE_MORE_S: Final = 5.0  # the centre has not answered a minute ago: the technician does not wait for it twice
 
 

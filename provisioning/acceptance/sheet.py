@@ -34,11 +34,13 @@ class SheetError(PantauError, ValueError):
 class Line:
     """One thing that was looked at. `todo` says what to do about a failed one, and why a skipped one was skipped.
 
+    `of` says which one, where a box has several: a camera's name. Sheets of before cameras do not have it.
     `bound` and `limit` together are what it had to be: "at least" 5, "at most" 3.0, "is" "OK"; "" = only told.
     """
 
     name: str
     verdict: Verdict
+    of: str = ""
     measured: Value = None
     unit: str = ""
     bound: Bound = ""
@@ -154,6 +156,7 @@ def _sheet(document: dict[str, Any]) -> Sheet:
 def _line(document: Any) -> Line:
     if not isinstance(document, dict):
         raise SheetError("a line: wanted an object")
+    document = {"of": "", **document}
     line = Line(**{field.name: _typed(document, field.name, _LINE[field.name]) for field in fields(Line)})
     if line.verdict not in VERDICTS or line.bound not in BOUNDS:
         raise SheetError(f"line {line.name}: wanted a verdict of {', '.join(VERDICTS)}")
@@ -188,6 +191,7 @@ _VALUE: Final[Sequence[type]] = (int, float, str, type(None))
 _LINE: Final[dict[str, Sequence[type]]] = {
     "name": (str,),
     "verdict": (str,),
+    "of": (str,),
     "measured": _VALUE,
     "unit": (str,),
     "bound": (str,),

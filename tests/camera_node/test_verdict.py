@@ -62,6 +62,18 @@ def test_a_clock_that_ticks_over_a_frozen_picture_deceives_nobody(street: list[P
     assert "clock" in judge.verdict.reason
 
 
+def test_it_doubts_from_the_first_sign_until_it_is_told(street: list[Picture], taught: Judge) -> None:
+    judge = copy.deepcopy(taught)
+    assert not judge.doubting
+    spoil = fault("covered", "strong", street[LEARNED - 1], np.random.default_rng(4))
+    doubts = []
+    while judge.verdict.kind == "seeing":
+        at_s = 5.0 * len(doubts)
+        judge.see(spoil(street[LEARNED + len(doubts)], at_s), 5.0 * LEARNED + at_s)
+        doubts.append(judge.doubting)
+    assert len(doubts) > 1 and doubts == [True] * (len(doubts) - 1) + [False]
+
+
 def test_a_healthy_street_stays_seeing(street: list[Picture], taught: Judge) -> None:
     assert set(told(copy.deepcopy(taught), street[LEARNED:])) == {"seeing"}
 

@@ -20,7 +20,7 @@ from provisioning.x509 import load_key
 from settings.instants import parse_utc_ms
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "acceptance.md").read_text("utf-8")
-TYPED = [line.removeprefix("sudo -u pantau ") for line in PAGE.splitlines()]
+TYPED = [line.removeprefix("sudo ") for line in PAGE.splitlines()]
 COMMANDS = [shlex.split(line, comments=True)[1:] for line in TYPED if line.startswith("pantau-provision ")]
 
 

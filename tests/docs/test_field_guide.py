@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from provisioning.acceptance.words import TITLES
 from provisioning.words import translated
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -80,7 +81,7 @@ def test_every_picture_is_of_its_pages_language_and_fetches_nothing() -> None:
     assert shown == {str(path.relative_to(DOCS)) for path in (DOCS / "screens").glob("*")}
     for page, other in ((ENGLISH, True), (INDONESIAN, False)):
         names = [name for name in PICTURE.findall(page) if name != "screens/label.svg"]
-        assert len(names) == 5 and not any((".id." in name) == other for name in names)
+        assert len(names) == 6 and not any((".id." in name) == other for name in names)
     for name in shown:
         picture = (DOCS / name).read_text("utf-8")
         assert "@font-face" not in picture and "@import" not in picture, name
@@ -92,3 +93,4 @@ def test_every_picture_is_of_its_pages_language_and_fetches_nothing() -> None:
 def test_the_check_says_what_the_guide_quotes() -> None:
     for page, code in ((ENGLISH, "en"), (INDONESIAN, "id")):
         assert f"`{translated('passed', code)}`" in page
+        assert f"`{translated(TITLES['camera_login'], code)}`" in page

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.memory import COUNTS_AHEAD, Memory
+from edge.memory import COUNTS_AHEAD, Memory, glance
 
 
 def test_what_was_remembered_is_known_to_the_next_process(tmp_path: Path) -> None:
@@ -66,3 +66,15 @@ def test_where_nothing_can_be_written_values_last_as_long_as_the_process(
     assert memory.count_up("session") == 1
     assert memory.count_up("session") == 2
     assert caplog.text.count("lasts until the next start") == 1
+
+
+def test_a_glance_at_anothers_memory_makes_nothing_and_sets_nothing_aside(tmp_path: Path) -> None:
+    path = tmp_path / "documents.db"
+    assert glance(path, "learned", {}) == {} and not path.exists()
+    Memory(path).remember("learned", {"gate": 1})
+    assert glance(path, "learned", {}) == {"gate": 1}
+    assert glance(path, "learned", []) == [], "of another type: a card's worn bits"
+    path.write_bytes(b"x" * 4096)
+    before = path.read_bytes()
+    assert glance(path, "learned", {}) == {}
+    assert path.read_bytes() == before and not list(tmp_path.glob("*.corrupt*"))

@@ -13,7 +13,7 @@ from gpiozero.pins.mock import MockFactory
 
 from provisioning.acceptance import words
 from provisioning.acceptance.config import Inputs, Outputs
-from provisioning.acceptance.pins import inputs, outputs
+from provisioning.acceptance.pins import CameraRelay, camera_relays, inputs, outputs
 
 PINS = {"input_ignition": 17, "input_pto": 27, "input_panic": 22}
 WIRED = Inputs(ignition_gpio=17, pto_gpio=27, panic_gpio=22, within_s=1.0)
@@ -37,6 +37,7 @@ class Technician:
     broken: tuple[str, ...] = ()
     ears: bool = True
     shown: list[tuple[str, bool]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     hands: list[threading.Thread] = field(default_factory=list)
 
     def toggle(self, name: str, seconds: float) -> None:
@@ -53,7 +54,8 @@ class Technician:
     def saw(self, name: str, on: bool) -> None:
         self.shown.append((name, on))
 
-    def heard_clicks(self) -> bool:
+    def heard_clicks(self, of: str) -> bool:
+        self.asked.append(of)
         return self.ears
 
     def rest(self) -> None:
@@ -93,6 +95,24 @@ def test_the_relay_is_left_open_and_the_technician_has_the_last_word(board: Mock
     assert states.count(True) == 2 and states[-1] is False
     (silent,) = outputs(Outputs(relay_gpio=5), Technician(board, ears=False))
     assert (silent.verdict, silent.todo) == ("failed", words.RELAY_SILENT)
+
+
+def test_each_relay_of_cameras_clicks_for_those_it_feeds_and_leaves_them_on(board: MockFactory) -> None:
+    relays = [CameraRelay(5, active_low=False, cameras=("gate", "yard")), CameraRelay(6, True, ("mill",))]
+    technician = Technician(board)
+    pair, mill = camera_relays(relays, technician)
+    assert [(line.of, line.verdict) for line in (pair, mill)] == [("gate yard", "passed"), ("mill", "passed")]
+    assert technician.asked == ["gate yard", "mill"]
+    for pin, off in ((5, False), (6, True)):  # the coil without current: the supply is on its normally closed contact
+        states = [state.state for state in board.pin(pin).states]
+        assert states.count(not off) >= 2 and states[-1] is off
+    (silent,) = camera_relays(relays[:1], Technician(board, ears=False))
+    assert (silent.verdict, silent.todo) == ("failed", words.RELAY_SILENT)
+    with DigitalInputDevice(5):
+        (taken,) = camera_relays(relays[:1], technician)
+    assert (taken.verdict, taken.todo, taken.of) == ("failed", words.CAMERA_PIN_REFUSED, "gate yard")
+    assert camera_relays(relays[:1], None)[0].todo == words.NOBODY_THERE
+    assert camera_relays([], technician)[0].todo == words.NO_CAMERA_RELAY
 
 
 def test_a_pin_that_another_has_is_a_line_of_the_sheet(board: MockFactory) -> None:
