@@ -125,38 +125,71 @@ def changed_serial(expected: str | None, seen: str | None) -> str:
     return f"another camera answers there: serial number {seen}, adopted was {expected}"
 
 
-class Tries:
-    """Keeps a refused password from locking the camera's account: after a refusal `an_hour` tries an hour, spread.
+class Door(enum.StrEnum):
+    """Where a camera asks for user and password; most have one account for both, some have two."""
 
-    One for each camera, shared by all that log in to it (RTSP and ONVIF have one account); any thread may call. A new
-    password (another `key`) starts afresh.
+    STREAM = "stream"
+    ONVIF = "onvif"
+
+
+class Tries:
+    """Keeps a refused password from locking the camera's account: it is shown `an_hour` times an hour, spread.
+
+    One for each camera, shared by all that log in to it: eye, ear and live views. `claim` before, then `accepted`,
+    `refused` or `unheard`; while nobody knows whether the password is right, one of them tries at a time. What one door
+    refuses is not tried at the other one, except at a stream that let us in last: there it may be another account. Any
+    thread may call. A new password (another `key`) starts afresh.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic, *, an_hour: int = TRIES_AN_HOUR) -> None:
         self._now_s = now_s
         self._apart_s = _HOUR_S / an_hour
-        self._refused_s: float | None = None
+        self._again_s = dict.fromkeys(Door, float("-inf"))  # when a refused one may be tried again
+        self._good: set[Door] = set()  # let us in when asked last
+        self._trying = False
         self._key: object = None
         self._lock = threading.Lock()
 
-    def wait_s(self, key: object = None) -> float:
+    def wait_s(self, key: object = None, door: Door = Door.STREAM) -> float:
         """Seconds until the next try is allowed; 0: now."""
         with self._lock:
-            if key != self._key:
-                self._key, self._refused_s = key, None
-            if self._refused_s is None:
-                return 0.0
-            return max(0.0, self._refused_s + self._apart_s - self._now_s())
+            return self._wait_s(key, door)
 
-    def refused(self) -> None:
-        """The camera refused user or password."""
+    def claim(self, key: object = None, door: Door = Door.STREAM) -> bool:
+        """Whether to log in now; who was let says what came of it. False: not yet, or another one just tries."""
         with self._lock:
-            self._refused_s = self._now_s()
+            if self._wait_s(key, door) > 0 or self._trying:
+                return False
+            self._trying = not self._good
+            return True
 
-    def accepted(self) -> None:
+    def refused(self, door: Door = Door.STREAM, *, shown: int = 1) -> None:
+        """The camera refused user or password, which it was shown so often."""
+        with self._lock:
+            self._again_s[door] = max(self._now_s() + shown * self._apart_s, *self._again_s.values())
+            self._good.discard(door)
+            self._trying = False
+
+    def accepted(self, door: Door = Door.STREAM) -> None:
         """It let us in."""
         with self._lock:
-            self._refused_s = None
+            self._again_s[door] = float("-inf")
+            self._good.add(door)
+            self._trying = False
+
+    def unheard(self) -> None:
+        """It said neither: it was not reached, or broke off; after `accepted` or `refused` this changes nothing."""
+        with self._lock:
+            self._trying = False
+
+    def _wait_s(self, key: object, door: Door) -> float:
+        if key != self._key:
+            self._key, self._trying = key, False
+            self._again_s = dict.fromkeys(Door, float("-inf"))
+            self._good.clear()
+        if door is Door.STREAM and door in self._good:
+            return 0.0
+        return max(0.0, max(self._again_s.values()) - self._now_s())
 
 
 def secret_free(url: str) -> str:

@@ -8,19 +8,25 @@ from typing import Any, Final
 
 from edge.camera_node.picture import Picture
 from edge.camera_node.pole import Cause, Finding
-from edge.camera_node.probing import Failure, Outcome
+from edge.camera_node.probing import Failure, Outcome, changed_serial
 from edge.camera_node.rhythm import Quality, Rhythm
 from edge.camera_node.verdict import Judge
 
 SEEING, OFFLINE, DEGRADED = "seeing", "offline", "degraded"  # beside the judge's kinds of blindness
 OFFLINE_AFTER_S: Final = 20.0  # two attempts at its stream: what mends itself is no verdict
 DEGRADED_AFTER_S: Final = 60.0
-SURE_PERCENT: Final = 95  # of what a stream does or does not do
+SURE_PERCENT: Final = 95  # of what a stream does or does not do; of a view without the least doubt
+# What every fault has shown itself by, when a process begins anew: evidence of 40 s, counted 6 s a picture at most.
+ANEW_S, ANEW_PICTURES = 60.0, 8
+LEAST_PICTURES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is said of a camera: a verdict's kind, `offline` or `degraded`; cause and reason explain it."""
+    """What is said of a camera: a verdict's kind, `offline` or `degraded`; cause and reason explain it.
+
+    One that sees has a cause only when it is another camera than the one adopted.
+    """
 
     verdict: str
     cause: str
@@ -29,24 +35,36 @@ class Said:
 
 
 class Watched:
-    """One camera; times are monotonic seconds. `learned` is what a former process kept of it."""
+    """One camera; times are monotonic seconds. `learned` is what a former process kept of it.
+
+    `adopted` is the serial number of the camera that belongs there; None: any.
+    """
 
     def __init__(
-        self, name: str, learned: Mapping[str, Any] | None = None, *, declared_frames_per_s: float | None = None
+        self,
+        name: str,
+        learned: Mapping[str, Any] | None = None,
+        *,
+        declared_frames_per_s: float | None = None,
+        adopted: str | None = None,
     ) -> None:
         kept = learned or {}
         self.name: Final = name
         self.picture: Picture | None = None
         self.failure: Failure | None = None
+        self.another = ""  # what to tell of the other camera that answers there; '' while none does
+        self._adopted = adopted
         self._judge = Judge(_mapping(kept.get("judge")))
         self._rhythm = Rhythm(_mapping(kept.get("rhythm")), declared_frames_per_s=declared_frames_per_s)
         self._failing_s: float | None = None
         self._detail = ""
         self._looked = self._open = False
+        self._pictures, self._first_s = 0, 0.0  # pictures so far, and when the first came
 
     def take(self, outcome: Outcome) -> None:
         """One look at it."""
         at_s = outcome.at_s
+        self.another = changed_serial(self._adopted, outcome.serial_number)
         if outcome.failure is None or outcome.failure != self.failure:
             self._failing_s = None if outcome.failure is None else at_s
         self._looked, self.failure, self._detail = True, outcome.failure, outcome.detail
@@ -60,6 +78,8 @@ class Watched:
         self._rhythm.keyframe(at_s)
         self._rhythm.measured(frames_per_s=outcome.frames_per_s, bitrate_kbps=outcome.bitrate_kbps)
         self.picture = outcome.picture
+        self._first_s = self._first_s if self._pictures else at_s
+        self._pictures += 1
         self._judge.see(outcome.picture, at_s)
 
     def said(self, now_s: float, cause: Finding | None) -> Said | None:
@@ -72,6 +92,8 @@ class Watched:
         found = self._judge.verdict
         if not self._looked or found.confidence_percent == 0:
             return None
+        if cause is not None and cause.cause is Cause.ADDRESS:
+            return Said(found.kind, str(Cause.ADDRESS), found.confidence_percent, cause.evidence)
         if found.kind != SEEING:
             return Said(found.kind, "picture", found.confidence_percent, found.reason)
         if self.failure is Failure.SLOW_FRAMES and failing_s >= DEGRADED_AFTER_S:
@@ -83,6 +105,13 @@ class Watched:
         if self.failure is not None:
             return str(self.failure)
         return None if self._judge.verdict.kind == SEEING else self._judge.verdict.kind
+
+    def sees_again(self, kind: str, now_s: float) -> bool:
+        """Whether one that was `kind` when a former process ended may be said to see: this one's judge begins anew."""
+        if self._pictures >= ANEW_PICTURES and now_s - self._first_s >= ANEW_S:
+            return True
+        sure = self._judge.verdict.confidence_percent >= SURE_PERCENT
+        return sure and self._pictures >= LEAST_PICTURES and kind != "frozen"
 
     @property
     def blind(self) -> bool:

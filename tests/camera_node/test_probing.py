@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.camera_node.onvif import SHOWN
 from edge.camera_node.probing import (
     TRIES_AN_HOUR,
     Credentials,
+    Door,
     Failure,
     Reach,
     StreamFailed,
@@ -73,6 +75,48 @@ def test_a_refused_password_is_never_tried_more_often_than_allowed(pauses_s: lis
             tries.refused()
     for start_s in tried_s:
         assert sum(start_s <= at_s < start_s + 3600.0 for at_s in tried_s) <= TRIES_AN_HOUR
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 3600.0), st.sampled_from(Door)), max_size=100), st.booleans())
+def test_a_wrong_password_is_shown_less_often_than_makers_lock_an_account(
+    logins: list[tuple[float, Door]], once_right: bool
+) -> None:
+    now_s, shown = 0.0, []
+    tries = Tries(lambda: now_s)
+    if once_right:  # and changed by somebody since
+        for door in Door:
+            tries.accepted(door)
+    for pause_s, door in logins:
+        now_s += pause_s
+        if tries.claim("key", door):
+            times = SHOWN if door is Door.ONVIF else 1
+            shown += [now_s] * times
+            tries.refused(door, shown=times)
+    for start_s in shown:
+        assert sum(start_s <= at_s < start_s + 1_800.0 for at_s in shown) < 5
+
+
+def test_while_nobody_knows_a_password_it_is_tried_by_one_at_a_time() -> None:
+    tries = Tries(lambda: 0.0)
+    assert tries.claim("key") and not tries.claim("key", Door.ONVIF)
+    tries.unheard()  # it was not reached: nobody knows yet
+    assert tries.claim("key", Door.ONVIF)
+    tries.accepted(Door.ONVIF)
+    assert tries.claim("key") and tries.claim("key") and tries.claim("key", Door.ONVIF)
+
+
+def test_a_stream_goes_on_though_onvif_has_another_account() -> None:
+    now_s = 0.0
+    tries = Tries(lambda: now_s)
+    assert tries.claim("key")
+    tries.accepted()
+    assert tries.claim("key", Door.ONVIF)
+    tries.refused(Door.ONVIF, shown=SHOWN)
+    assert tries.claim("key"), "the stream broke and is opened anew"
+    tries.accepted()
+    assert not tries.claim("key", Door.ONVIF), "that it may is nothing new to ONVIF"
+    now_s = SHOWN * 3600.0 / TRIES_AN_HOUR
+    assert tries.claim("key", Door.ONVIF)
 
 
 def test_a_new_password_is_tried_at_once() -> None:
