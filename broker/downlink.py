@@ -174,11 +174,13 @@ class Downlink:
             changed = self._database.execute(
                 "UPDATE commands SET finished = 1 WHERE id = ? AND unit = ?", (command_id, unit)
             )
+            forgot = changed.rowcount and self._forget_secrets("id = ?", command_id)
             if changed.rowcount:
-                self._forget_secrets("id = ?", command_id)
                 self._database.execute(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (command_id, ok, detail, utc_ms)
                 )
+        if forgot:  # also from the write-ahead log, unless somebody reads just now
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def answer(self, command_id: str) -> Answer | None:
         """What became of a command; None while nobody knows."""
@@ -209,15 +211,18 @@ class Downlink:
         if who:
             self._database.execute("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", (_utc_ms(), who, unit, what, told))
 
-    def _forget_secrets(self, where: str, value: str | int) -> None:
-        """Of commands that are not sent any more; rows stay, as their numbers must not be used again."""
+    def _forget_secrets(self, where: str, value: str | int) -> bool:
+        """Of commands that are not sent any more; whether there were any. Rows stay: a number is not used again."""
+        forgot = False
         found = self._database.execute(
             f"SELECT id, arguments FROM commands WHERE {where} AND arguments LIKE '%://%'", (value,)
         ).fetchall()
         for command_id, arguments in found:
             told = json.dumps(without_secrets(json.loads(arguments)))
             if told != arguments:
+                forgot = True
                 self._database.execute("UPDATE commands SET arguments = ? WHERE id = ?", (told, command_id))
+        return forgot
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -56,8 +56,9 @@ class Watched:
         self._adopted = adopted
         self._judge = Judge(_mapping(kept.get("judge")))
         self._rhythm = Rhythm(_mapping(kept.get("rhythm")), declared_frames_per_s=declared_frames_per_s)
-        self._failing_s: float | None = None
-        self._detail = ""
+        self._failing_s: float | None = None  # since when without a picture, or with too few: not both
+        self._same_s = 0.0  # since when the failure is the same
+        self._named: tuple[Failure | None, str] = None, ""  # what is said of it, with its detail
         self._looked = self._open = False
         self._pictures, self._first_s = 0, 0.0  # pictures so far, and when the first came
 
@@ -65,9 +66,8 @@ class Watched:
         """One look at it."""
         at_s = outcome.at_s
         self.another = changed_serial(self._adopted, outcome.serial_number)
-        if outcome.failure is None or outcome.failure != self.failure:
-            self._failing_s = None if outcome.failure is None else at_s
-        self._looked, self.failure, self._detail = True, outcome.failure, outcome.detail
+        self._fails(outcome.failure, outcome.detail, at_s)
+        self._looked = True
         if outcome.picture is None:
             self._rhythm.closed()
             self._open = False
@@ -82,13 +82,24 @@ class Watched:
         self._pictures += 1
         self._judge.see(outcome.picture, at_s)
 
+    def _fails(self, failure: Failure | None, detail: str, at_s: float) -> None:
+        """Failures that take turns are one trouble, and it changes its name only when one of them has stayed."""
+        if _blinds(failure) != _blinds(self.failure):
+            self._failing_s = None if failure is None else at_s
+        if failure != self.failure:
+            self._same_s = at_s
+        self.failure = failure
+        young = self._failing_s is None or at_s - self._failing_s < OFFLINE_AFTER_S
+        if young or failure is self._named[0] or at_s - self._same_s >= OFFLINE_AFTER_S:
+            self._named = failure, detail
+
     def said(self, now_s: float, cause: Finding | None) -> Said | None:
         """What holds now; `cause` is the pole's. None before anything is known."""
         failing_s = 0.0 if self._failing_s is None else now_s - self._failing_s
         if self.failure not in (None, Failure.SLOW_FRAMES) and failing_s >= OFFLINE_AFTER_S:
             common = cause if cause is not None and cause.cause is not Cause.CAMERA else None
-            why = str(self.failure) if common is None else str(common.cause)
-            return Said(OFFLINE, why, SURE_PERCENT, self._detail if common is None else common.evidence)
+            why, detail = self._named if common is None else (common.cause, common.evidence)
+            return Said(OFFLINE, str(why), SURE_PERCENT, detail)
         found = self._judge.verdict
         if not self._looked or found.confidence_percent == 0:
             return None
@@ -97,7 +108,7 @@ class Watched:
         if found.kind != SEEING:
             return Said(found.kind, "picture", found.confidence_percent, found.reason)
         if self.failure is Failure.SLOW_FRAMES and failing_s >= DEGRADED_AFTER_S:
-            return Said(DEGRADED, str(Failure.SLOW_FRAMES), SURE_PERCENT, self._detail)
+            return Said(DEGRADED, str(Failure.SLOW_FRAMES), SURE_PERCENT, self._named[1])
         return Said(SEEING, "", found.confidence_percent, found.reason)
 
     def trouble(self) -> str | None:
@@ -135,6 +146,11 @@ class Watched:
     def learned(self) -> dict[str, Any]:
         """What the next process should know."""
         return {"judge": self._judge.learned(), "rhythm": self._rhythm.learned()}
+
+
+def _blinds(failure: Failure | None) -> bool | None:
+    """Whether it takes the whole picture away; None: there is none."""
+    return None if failure is None else failure is not Failure.SLOW_FRAMES
 
 
 def _mapping(kept: object) -> dict[str, Any]:

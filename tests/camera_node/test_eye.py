@@ -123,6 +123,7 @@ def test_a_wrong_password_is_not_hammered(new_camera: NewCamera, watch: Watch, c
     for _ in range(3):
         assert "next try in" in watch.until(Failure.AUTHENTICATION, "guarded").detail
     assert 880 < tries.wait_s(Credentials("viewer", "wrong")) <= 900
+    assert camera.refused() == 1
 
 
 def test_a_power_that_is_off_is_said_first(watch: Watch, credentials: Credentials) -> None:

@@ -24,7 +24,7 @@ from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
 from edge.camera_node.pole import COMMON_HOLD_S, Pole
 from edge.camera_node.probing import Failure, Outcome
 from edge.camera_node.record import Recorder
-from edge.camera_node.recovery import CUT_OFF_S, Ladder
+from edge.camera_node.recovery import CUT_OFF_S, USELESS_AFTER, Ladder
 from edge.camera_node.relays import Coil, Relays
 from edge.camera_node.snapshots import LARGE_BYTES, Snapshots
 from edge.camera_node.updating import Updating
@@ -254,6 +254,18 @@ def test_a_short_trouble_is_no_verdict_and_a_long_one_is_offline_with_its_failur
     assert site.rows(KIND_SNAPSHOT) == [], "there is no picture of it"
 
 
+def test_failures_that_take_turns_are_one_trouble_whose_name_does_not_flicker(site: Site) -> None:
+    site.after(60)
+    for _ in range(12):
+        for failure in (Failure.CODEC, Failure.NO_FRAMES):
+            site.looks["gate"] = failure
+            site.after(10)
+    assert [one for one in site.verdicts() if one[0] == "offline"] == [("offline", "no_frames")]
+    site.looks["gate"] = Failure.PATH
+    site.after(OFFLINE_AFTER_S + 2 * EVERY_S)
+    assert site.verdicts()[-1] == ("offline", "path")
+
+
 def test_cameras_that_nothing_answers_for_are_one_alarm_of_their_switch(site: Site) -> None:
     site.after(60)
     site.looks = dict.fromkeys(NAMES, Failure.ADDRESS)
@@ -390,12 +402,16 @@ def test_the_view_may_be_accepted_and_is_known_to_the_next_process(site: Site) -
 
 
 def test_what_was_given_up_is_tried_again_once_somebody_was_there(site: Site) -> None:
-    site.after(60)
+    useless = dict.fromkeys(["restart", "reboot", "cut"], USELESS_AFTER)
+    Memory(site.folder / "documents.db").remember("ladder gate", {"useless": useless})
+    site.relays.close()
+    site.start()
     site.looks["gate"] = Failure.NO_FRAMES
-    site.after(900)
-    before = site.lenses["gate"].ladder.effects()
+    site.after(60)
+    assert (site.steps(), site.lenses["gate"].ladder.held) == ([], "given_up")
     assert site.verbs["camera_mended"]({"camera": "gate"}) == "what did not help may be tried again"
-    assert site.lenses["gate"].ladder.effects() == before
+    site.after(EVERY_S)
+    assert site.steps() == ["gate restart"]
 
 
 @pytest.mark.parametrize("verb", ["snapshot", "live", "live_end", "updating", "accept_view", "camera_mended"])
