@@ -157,7 +157,7 @@ class Scene:
         return self._open
 
 
-class Guard(GstRtspServer.RTSPAuth):  # type: ignore[misc] - gi has no types
+class Guard(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
     """Counts how often somebody showed a password that is not the right one."""
 
     def __init__(self) -> None:

@@ -137,6 +137,12 @@ def test_a_wrong_password_is_shown_so_seldom_that_no_account_is_locked(pole: Pol
 
 
 @pytest.mark.slow
+def test_who_updates_a_cameras_firmware_says_so_to_its_box(pole: Pole) -> None:
+    assert pole.command("updating", "hung", "30") == (0, "done: no recovery step for 30 min")
+    assert pole.command("updating", "roof", "30") == (1, "refused: no such camera")
+
+
+@pytest.mark.slow
 def test_a_live_view_lasts_while_it_is_renewed_and_then_nothing_is_sent(pole: Pole) -> None:
     who = pole.city.authority.ensure("media", "broker", hosts=("127.0.0.1",))
     far = pole.host.recorder("media", tls=Certificate(who.certificate_path, who.key_path), user="", path="/in/4f1dbeef")
