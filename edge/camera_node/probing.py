@@ -15,6 +15,7 @@ from edge.errors import DeviceLost
 
 TRIES_AN_HOUR: Final = 4  # with a password that was refused: makers lock an account for 30 minutes after 5 to 7
 _HOUR_S: Final = 3600.0
+_NOT_ASKED: Final = object()  # no password was named yet
 SLOW_SHARE: Final = 0.5  # of the frame rate expected; a camera at night halves its shutter, not its rate
 
 
@@ -139,15 +140,27 @@ class Tries:
     `refused` or `unheard`; while nobody knows whether the password is right, one of them tries at a time. What one door
     refuses is not tried at the other one, except at a stream that let us in last: there it may be another account. Any
     thread may call. A new password (another `key`) starts afresh.
+
+    `keep` is told the seconds to wait when they change; `left_s` is what a former process told it last (refused.py).
     """
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic, *, an_hour: int = TRIES_AN_HOUR) -> None:
+    def __init__(
+        self,
+        now_s: Callable[[], float] = time.monotonic,
+        *,
+        an_hour: int = TRIES_AN_HOUR,
+        left_s: float = 0.0,
+        keep: Callable[[float], None] = lambda _left_s: None,
+    ) -> None:
         self._now_s = now_s
         self._apart_s = _HOUR_S / an_hour
-        self._again_s = dict.fromkeys(Door, float("-inf"))  # when a refused one may be tried again
+        self._keep = keep
+        self._kept_s = left_s if 0 < left_s <= _HOUR_S else 0.0
+        # When a refused one may be tried again.
+        self._again_s = dict.fromkeys(Door, now_s() + self._kept_s if self._kept_s else float("-inf"))
         self._good: set[Door] = set()  # let us in when asked last
         self._trying = False
-        self._key: object = None
+        self._key: object = _NOT_ASKED
         self._lock = threading.Lock()
 
     def wait_s(self, key: object = None, door: Door = Door.STREAM) -> float:
@@ -166,9 +179,11 @@ class Tries:
     def refused(self, door: Door = Door.STREAM, *, shown: int = 1) -> None:
         """The camera refused user or password, which it was shown so often."""
         with self._lock:
-            self._again_s[door] = max(self._now_s() + shown * self._apart_s, *self._again_s.values())
+            now_s = self._now_s()
+            self._again_s[door] = max(now_s + shown * self._apart_s, *self._again_s.values())
             self._good.discard(door)
             self._trying = False
+            self._note(round(self._again_s[door] - now_s, 1))
 
     def accepted(self, door: Door = Door.STREAM) -> None:
         """It let us in."""
@@ -176,14 +191,23 @@ class Tries:
             self._again_s[door] = float("-inf")
             self._good.add(door)
             self._trying = False
+            if max(self._again_s.values()) <= self._now_s():
+                self._note(0.0)
 
     def unheard(self) -> None:
         """It said neither: it was not reached, or broke off; after `accepted` or `refused` this changes nothing."""
         with self._lock:
             self._trying = False
 
+    def _note(self, left_s: float) -> None:
+        if left_s != self._kept_s:
+            self._kept_s = left_s
+            self._keep(left_s)
+
     def _wait_s(self, key: object, door: Door) -> float:
-        if key != self._key:
+        if self._key is _NOT_ASKED:
+            self._key = key
+        elif key != self._key:
             self._key, self._trying = key, False
             self._again_s = dict.fromkeys(Door, float("-inf"))
             self._good.clear()

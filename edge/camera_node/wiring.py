@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from edge.camera_node.reach import carried, host_and_port
 from edge.camera_node.rebooting import Rebooting
 from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import Ladder
+from edge.camera_node.refused import tries_of
 from edge.camera_node.relays import Coil, Relays
 from edge.camera_node.snapshots import Snapshots
 from edge.camera_node.switch import Switch
@@ -59,7 +59,7 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
     passwords = {} if config.pole.passwords_path is None else read_passwords(config.pole.passwords_path)
     names = [camera.name for camera in config.cameras]
     seen: Seen = queue.Queue()
-    tries = {name: Tries(time.monotonic) for name in names}
+    tries = tries_of(names, config.pole.passwords_path, memory)
     relays = Relays(_coils(config))
     ears = _ears(config, passwords, tries, seen, clock)
     lenses = _lenses(config, passwords, tries, seen, relays, ears, memory, clock)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 from outing import eventually
-from poles import UNIT, events, looks, pole_plan, verdicts
+from poles import UNIT, events, pole_plan, verdicts
 
 from broker.config import load_centre
 from broker.downlink import Downlink
 from edge.camera_node.hysteresis import PROOF_S, Grade
-from edge.camera_node.verdict import LEARNING
 from edge.sim.cameras import CameraHost, Certificate, SimCamera, missing
 from edge.sim.onvif_device import OnvifDevice
 from edge.sim.rtsp_liar import Lie, RtspLiar
@@ -31,7 +30,7 @@ LIES: dict[str, tuple[Lie, set[str]]] = {  # what each serves, and what may be s
 WITHIN_S = 90.0
 LEASE_S = 10  # the shortest
 WATCHED_FOR_S = 2.0
-OTHERS_SLOW_S = 15.0  # a busy machine; a node that waited for a hanging camera would judge one picture in 8 s
+BUSY_S = 20.0  # what a busy machine may add; a stall alone takes 20 s to be said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +99,11 @@ def pole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pole]:
 @pytest.mark.slow
 def test_a_camera_that_hangs_delays_no_verdict_on_another(pole: Pole) -> None:
     pole.told("hung", "seeing", {""})
-    eventually(lambda: any(one.camera == "yard" and one.reason != LEARNING for one in looks(pole.city)), WITHIN_S)
+    pole.told("yard", "seeing", {""})
     pole.hanging.hang()
     pole.yard.darken(1.0)
     rhythm_s = PROOF_S / Grade.SURE.value  # of a black picture, looked at each second
-    assert pole.told("yard", "black", {"picture"}) < rhythm_s + OTHERS_SLOW_S
+    assert pole.told("yard", "black", {"picture"}) < rhythm_s + BUSY_S
     pole.yard.recover()
     pole.told("hung", "offline", {"port", "no_frames"})
     pole.hanging.wake()
@@ -139,7 +138,6 @@ def test_a_wrong_password_is_shown_so_seldom_that_no_account_is_locked(pole: Pol
 @pytest.mark.slow
 def test_who_updates_a_cameras_firmware_says_so_to_its_box(pole: Pole) -> None:
     assert pole.command("updating", "hung", "30") == (0, "done: no recovery step for 30 min")
-    assert pole.command("updating", "roof", "30") == (1, "refused: no such camera")
 
 
 @pytest.mark.slow
@@ -155,7 +153,7 @@ def test_a_live_view_lasts_while_it_is_renewed_and_then_nothing_is_sent(pole: Po
     renewed_s = time.monotonic()
     eventually(lambda: far.state()["ended"] == 1, WITHIN_S, pole.city.children[UNIT].tail)
     assert time.monotonic() - begun_s > LEASE_S, "renewed"
-    assert time.monotonic() - renewed_s < LEASE_S + OTHERS_SLOW_S
+    assert time.monotonic() - renewed_s < LEASE_S + BUSY_S
     then = far.state()
     time.sleep(WATCHED_FOR_S)
     assert far.state() == then and then["pushes"] == 1, "nobody watches: not one byte more"
