@@ -143,6 +143,8 @@ class Eye:
         except StreamFailed as failed:
             if failed.failure is Failure.AUTHENTICATION:
                 self._tries.refused()
+            elif failed.failure is Failure.CODEC:
+                self._tries.accepted()  # it let us in, and then showed nothing that can be read
             else:
                 self._tries.unheard()
             raise

@@ -64,18 +64,15 @@ class Push:
         to_url: str,
         authority: Path | None,
     ) -> None:
-        self.why = ""
+        self.why = _why_not(tries, credentials)
         self._camera, self._tries = camera, tries
         self._stop = threading.Event()
         self._pushed = Pushed()
         self._thread = threading.Thread(
             target=self._run, args=(url, credentials, to_url, authority), name=f"live {camera}"
         )
-        if tries.claim(credentials):
-            tries.unheard()  # this may last: whoever else logs in does not wait for it
+        if not self.why:
             self._thread.start()
-        else:
-            self.why = "user or password was refused, and is not tried again yet"
 
     @property
     def alive(self) -> bool:
@@ -101,3 +98,11 @@ class Push:
                 self._tries.refused()
             self.why = failed.detail
             log.warning("%s: live view: %s", self._camera, failed.detail)
+
+
+def _why_not(tries: Tries, credentials: Credentials | None) -> str:
+    if tries.let_in(credentials):
+        return ""
+    if tries.wait_s(credentials) > 0:
+        return "user or password was refused, and is not tried again yet"
+    return "the camera's stream is not open yet"

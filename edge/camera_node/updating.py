@@ -2,7 +2,7 @@
 
 A camera whose power goes in the middle of an update may never start again. Nothing in ONVIF or RTSP tells that one is
 under way, and it looks as dead as one that needs a reboot. So who updates it says it first (verb `updating`).
-The box's own update needs no word: its package stops this process, and a process that does not run does no step.
+The box's own update needs no word: the process is stopped for it, and one that does not run does no step.
 
 It ends by the monotonic clock. What is left of it is kept, so a box that restarts in the middle still knows. Main
 thread only.

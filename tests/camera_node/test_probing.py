@@ -100,6 +100,7 @@ def test_while_nobody_knows_a_password_it_is_tried_by_one_at_a_time() -> None:
     tries = Tries(lambda: 0.0)
     assert tries.claim("key") and not tries.claim("key", Door.ONVIF)
     tries.unheard()  # it was not reached: nobody knows yet
+    assert not tries.let_in("key"), "no live view yet"
     assert tries.claim("key", Door.ONVIF)
     tries.accepted(Door.ONVIF)
     assert tries.claim("key") and tries.claim("key") and tries.claim("key", Door.ONVIF)
@@ -112,6 +113,7 @@ def test_a_stream_goes_on_though_onvif_has_another_account() -> None:
     tries.accepted()
     assert tries.claim("key", Door.ONVIF)
     tries.refused(Door.ONVIF, shown=SHOWN)
+    assert tries.let_in("key")
     assert tries.claim("key"), "the stream broke and is opened anew"
     tries.accepted()
     assert not tries.claim("key", Door.ONVIF), "that it may is nothing new to ONVIF"
