@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from edge.camera_node.onvif import SHOWN, Alarm, Identity, OnvifCamera, OnvifFailed
-from edge.camera_node.probing import Credentials, Door, Failure, Stop, Tries
+from edge.camera_node.probing import Credentials, Failure, Stop
+from edge.camera_node.tries import Door, Tries
 
 WHO_EVERY_S: Final = 600.0  # another camera behind the address is found within that
 AGAIN_S: Final = 30.0  # after a failure: the stream tells sooner

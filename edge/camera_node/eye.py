@@ -17,13 +17,13 @@ from edge.camera_node.probing import (
     Reach,
     Stop,
     StreamFailed,
-    Tries,
     below,
     explained,
     secret_free,
     slow,
 )
 from edge.camera_node.reach import host_and_port, reach
+from edge.camera_node.tries import Tries
 
 EVERY_S: Final = 5.0  # between two judged pictures
 AGAIN_S: Final = 10.0  # between two attempts at a camera that failed: one that boots takes 40 to 90 s

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from edge.camera_node.probing import Credentials, Failure, StreamFailed, Tries
+from edge.camera_node.probing import Credentials, Failure, StreamFailed
 from edge.camera_node.push import Pushed, push
+from edge.camera_node.tries import Tries
 
 log = logging.getLogger(__name__)
 

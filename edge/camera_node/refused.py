@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from edge.camera_node.probing import Tries
+from edge.camera_node.tries import Tries
 
 
 class Notes(Protocol):

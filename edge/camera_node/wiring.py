@@ -17,7 +17,7 @@ from edge.camera_node.live import Allowed, Live
 from edge.camera_node.node import Around, Lens, Node, Seen
 from edge.camera_node.passwords import read_passwords
 from edge.camera_node.pole import Pole
-from edge.camera_node.probing import Credentials, Tries
+from edge.camera_node.probing import Credentials
 from edge.camera_node.pushing import Pushing, Source
 from edge.camera_node.reach import carried, host_and_port
 from edge.camera_node.rebooting import Rebooting
@@ -27,6 +27,7 @@ from edge.camera_node.refused import tries_of
 from edge.camera_node.relays import Coil, Relays
 from edge.camera_node.snapshots import Snapshots
 from edge.camera_node.switch import Switch
+from edge.camera_node.tries import Tries
 from edge.camera_node.updating import Updating
 from edge.camera_node.watched import Watched
 from edge.clock import Clock

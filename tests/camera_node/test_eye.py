@@ -13,7 +13,8 @@ import pytest
 
 from edge.camera_node.eye import Eye, Sight, Taken
 from edge.camera_node.onvif import OnvifCamera
-from edge.camera_node.probing import Credentials, Failure, Outcome, Tries
+from edge.camera_node.probing import Credentials, Failure, Outcome
+from edge.camera_node.tries import Tries
 from edge.sim.cameras import CameraHost, SimCamera, missing
 
 NewCamera = Callable[..., SimCamera]
