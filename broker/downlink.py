@@ -2,6 +2,9 @@
 
 Beside the store and not in it: a registry or a person writes here at any time, and must not wait for the bridge's
 transactions nor hold them up.
+
+A live view's URL lets in whoever has it. It is kept until the unit has answered or the command has expired, and of who
+asked for what only where it leads is kept at all.
 """
 
 from __future__ import annotations
@@ -9,16 +12,18 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
+PRAGMA secure_delete = ON; -- what is taken out is overwritten
 CREATE TABLE IF NOT EXISTS desired (
     unit TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL, change INTEGER NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS commands (
@@ -139,11 +144,13 @@ class Downlink:
         """Have a command sent; who wanted it is kept when given."""
         command = Command(id=uuid4().hex, unit=unit, verb=verb, arguments=arguments, expires_utc_ms=expires_utc_ms)
         with self._transaction():
+            self._forget_secrets("expires_utc_ms <= ?", _utc_ms())
             self._database.execute(
                 "INSERT INTO commands (id, unit, verb, arguments, expires_utc_ms) VALUES (?, ?, ?, ?, ?)",
                 (command.id, unit, verb, json.dumps(arguments), expires_utc_ms),
             )
-            self._note(unit, who, "command", command.encode().decode())
+            told = replace(command, arguments=without_secrets(arguments))
+            self._note(unit, who, "command", told.encode().decode())
         return command
 
     def newest_order(self) -> int:
@@ -167,10 +174,13 @@ class Downlink:
             changed = self._database.execute(
                 "UPDATE commands SET finished = 1 WHERE id = ? AND unit = ?", (command_id, unit)
             )
+            forgot = changed.rowcount and self._forget_secrets("id = ?", command_id)
             if changed.rowcount:
                 self._database.execute(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (command_id, ok, detail, utc_ms)
                 )
+        if forgot:  # also from the write-ahead log, unless somebody reads just now
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def answer(self, command_id: str) -> Answer | None:
         """What became of a command; None while nobody knows."""
@@ -199,8 +209,20 @@ class Downlink:
 
     def _note(self, unit: str, who: str, what: str, told: str) -> None:
         if who:
-            now_utc_ms = int(time.time() * 1000)
-            self._database.execute("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", (now_utc_ms, who, unit, what, told))
+            self._database.execute("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", (_utc_ms(), who, unit, what, told))
+
+    def _forget_secrets(self, where: str, value: str | int) -> bool:
+        """Of commands that are not sent any more; whether there were any. Rows stay: a number is not used again."""
+        forgot = False
+        found = self._database.execute(
+            f"SELECT id, arguments FROM commands WHERE {where} AND arguments LIKE '%://%'", (value,)
+        ).fetchall()
+        for command_id, arguments in found:
+            told = json.dumps(without_secrets(json.loads(arguments)))
+            if told != arguments:
+                forgot = True
+                self._database.execute("UPDATE commands SET arguments = ? WHERE id = ?", (told, command_id))
+        return forgot
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -222,6 +244,25 @@ class Downlink:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with each URL cut behind its host: path and query may be all that it takes to be let in."""
+    return {name: _place(value) if isinstance(value, str) else value for name, value in arguments.items()}
+
+
+def _place(text: str) -> str:
+    if "://" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "..."
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/..."
+
+
+def _utc_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _desired(row: tuple[str, int, str, int]) -> Desired:

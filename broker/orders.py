@@ -42,6 +42,10 @@ VERBS: Final[Mapping[str, Verb]] = {
     ),
     "live_end": Verb("a camera node: end a live view", {"camera": str}),
     "accept_view": Verb("a camera node: what the camera shows now is its view", {"camera": str}),
+    "updating": Verb(
+        "a camera node: somebody updates the camera's firmware, so no recovery for so many minutes; 0 = it is done",
+        {"camera": str, "minutes": int},
+    ),
     "camera_mended": Verb("a camera node: somebody was there, recovery may be tried again", {"camera": str}),
 }
 

@@ -32,7 +32,7 @@ def cameras(
         Path | None, Option(help="The centre's configuration instead: its store, and which boxes are connected.")
     ] = None,
     agency: Annotated[str | None, Option(help="Only this agency's.")] = None,
-    every: Annotated[bool, Option("--all", help="Also those that see.")] = False,
+    every: Annotated[bool, Option("--all", help="Also those that see, and are the ones adopted.")] = False,
     snapshots: Annotated[Path | None, Option(help="Write the last picture of each camera into this folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +60,7 @@ def cameras(
 
 
 def shown(found: list[Camera], *, now_utc_ms: int, every: bool = False) -> RenderableType:
-    """The wall: a headline, and a row for each camera that does not see (or for every one)."""
+    """The wall: a headline, and a row for each camera that does not see or is not the one adopted (or for all)."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -74,9 +74,9 @@ def shown(found: list[Camera], *, now_utc_ms: int, every: bool = False) -> Rende
     for column in ("agency", "asset", "camera", "verdict", "since", "sure", "why"):
         table.add_column(column, no_wrap=column != "why", justify="right" if column in ("since", "sure") else "left")
     for one in sorted(found, key=lambda one: (one.sees is True, one.sees is None)):
-        if one.sees and not every:
+        if one.sees and one.cause is None and not every:
             continue
-        style = {True: None, False: "red", None: "yellow"}[one.sees]
+        style = {True: "yellow" if one.cause else None, False: "red", None: "yellow"}[one.sees]
         words = [one.agency, one.asset, one.camera, one.verdict, _ago(one.since_utc_ms, now_utc_ms)]
         table.add_row(*words, f"{one.confidence_percent} %", one.why, style=style)
     return Group(headline, table) if table.row_count else headline

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from edge.camera_node.onvif import Alarm, Identity, OnvifCamera, OnvifFailed
-from edge.camera_node.probing import Credentials, Failure, Stop, Tries
+from edge.camera_node.onvif import SHOWN, Alarm, Identity, OnvifCamera, OnvifFailed
+from edge.camera_node.probing import Credentials, Failure, Stop
+from edge.camera_node.tries import Door, Tries
 
 WHO_EVERY_S: Final = 600.0  # another camera behind the address is found within that
 AGAIN_S: Final = 30.0  # after a failure: the stream tells sooner
+TURN_S: Final = 0.5  # while another one is logging in to the same camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Ear:
     def reboot(self) -> None:
         """Restart the camera, from any thread: a connection of its own. Raises OnvifFailed."""
         credentials = self._credentials()
-        if self.tries.wait_s(credentials) > 0:
+        if not self.tries.claim(credentials, Door.ONVIF):
             raise OnvifFailed(Failure.AUTHENTICATION, "user or password refused; not tried again yet")
         self._with_camera(credentials, OnvifCamera.reboot)
 
@@ -74,8 +76,8 @@ class Ear:
         """Listen until told to stop; ends within 5 s."""
         while not stop.is_set():
             credentials = self._credentials()
-            wait_s = self.tries.wait_s(credentials)
-            if wait_s == 0:
+            wait_s = self.tries.wait_s(credentials, Door.ONVIF) or TURN_S
+            if self.tries.claim(credentials, Door.ONVIF):
                 try:
                     self._with_camera(credentials, lambda camera: self._listen(camera, stop))
                 except OnvifFailed as failed:
@@ -99,7 +101,7 @@ class Ear:
         skew_s = camera.skew_s(now_utc) if now_utc is not None else None
         self.identity = camera.identity()
         self.lost = None
-        self.tries.accepted()
+        self.tries.accepted(Door.ONVIF)
         self._heard.put(Heard(self.name, time.monotonic(), self.identity, skew_s))
 
     def _pulled(self, camera: OnvifCamera) -> bool:
@@ -122,7 +124,8 @@ class Ear:
             ask(camera)
         except OnvifFailed as failed:
             if failed.failure is Failure.AUTHENTICATION:
-                self.tries.refused()
+                self.tries.refused(Door.ONVIF, shown=SHOWN)
             raise
         finally:
+            self.tries.unheard()
             camera.close()

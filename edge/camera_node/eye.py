@@ -17,14 +17,13 @@ from edge.camera_node.probing import (
     Reach,
     Stop,
     StreamFailed,
-    Tries,
     below,
-    changed_serial,
     explained,
     secret_free,
     slow,
 )
 from edge.camera_node.reach import host_and_port, reach
+from edge.camera_node.tries import Tries
 
 EVERY_S: Final = 5.0  # between two judged pictures
 AGAIN_S: Final = 10.0  # between two attempts at a camera that failed: one that boots takes 40 to 90 s
@@ -43,7 +42,6 @@ class Sight:
     every_s: float = EVERY_S
     interface: str | None = None  # the node's own port towards the cameras
     expected_frames_per_s: float | None = None
-    serial_number: str | None = None  # as adopted
     keyframe_within_s: float = KEYFRAME_WITHIN_S
     again_s: float = AGAIN_S
 
@@ -125,6 +123,9 @@ class Eye:
                 Failure.AUTHENTICATION,
                 f"user or password refused; next try in {wait_s:.0f} s, so that the account is not locked",
             )
+        if not self._tries.claim(credentials):  # another one logs in just now: one wrong password is one refusal
+            stop.wait(STEP_S)
+            return
         with self._opened(credentials) as stream:
             self.opened += 1
             wait_s = 0.0
@@ -142,6 +143,10 @@ class Eye:
         except StreamFailed as failed:
             if failed.failure is Failure.AUTHENTICATION:
                 self._tries.refused()
+            elif failed.failure is Failure.CODEC:
+                self._tries.accepted()  # it let us in, and then showed nothing that can be read
+            else:
+                self._tries.unheard()
             raise
         self._tries.accepted()
         return stream
@@ -190,10 +195,7 @@ class Eye:
         if self._seen.qsize() >= MOST_WAITING:
             self.dropped += 1
             return
-        serial_number = self._serial()
-        changed = changed_serial(self.sight.serial_number, serial_number)
-        detail = "; ".join(part for part in (changed, outcome.detail) if part)
-        self._seen.put(replace(outcome, camera=self.sight.name, serial_number=serial_number, detail=detail))
+        self._seen.put(replace(outcome, camera=self.sight.name, serial_number=self._serial()))
 
     def _pause(self, stop: Stop, for_s: float) -> None:
         until_s = time.monotonic() + for_s

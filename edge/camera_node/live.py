@@ -35,6 +35,10 @@ class Handle(Protocol):
         """False once it has ended by itself: the camera or the other end is gone."""
 
     @property
+    def why(self) -> str:
+        """What it ended of by itself, for a person; '' while nothing is wrong."""
+
+    @property
     def sent_bytes(self) -> int:
         """Bytes sent so far, over the SIM."""
 
@@ -77,11 +81,14 @@ class Live:
         push: Push,
         allowed: Allowed,
         *,
+        broke: Callable[[str, str], None] = lambda _camera, _why: None,
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
+        """`broke(camera, why)` is told of a view that ended though somebody watched."""
         self._cameras = cameras
         self._push = push
         self._allowed = allowed
+        self._broke = broke
         self._monotonic_s = monotonic_s
         self._leases: dict[str, _Lease] = {}
         self._ended_bytes = 0
@@ -119,7 +126,10 @@ class Live:
         elif len(self._leases) >= self._allowed.most_leases:
             raise ValueError(f"{self._allowed.most_leases} cameras are being watched already")
         small = self._degree >= Degree.LIVE_SMALL
-        self._leases[camera] = _Lease(checked, until_s, small, self._push(camera, checked, small=small))
+        handle = self._push(camera, checked, small=small)
+        if not handle.alive and handle.why:
+            raise ValueError(handle.why)
+        self._leases[camera] = _Lease(checked, until_s, small, handle)
         log.info("%s: live view for %d s%s", camera, lease_s, ", small" if small else "")
         return f"{'small ' if small else ''}live view for {lease_s} s"
 
@@ -141,6 +151,7 @@ class Live:
                 self._end(camera, "not renewed")
             elif not lease.handle.alive:
                 self._end(camera, "the stream ended by itself")
+                self._broke(camera, lease.handle.why)
             elif degree >= Degree.LIVE_OFF:
                 self._end(camera, "the SIM's plan is used up")
             elif degree >= Degree.LIVE_SMALL and not lease.small:

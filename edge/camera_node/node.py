@@ -19,7 +19,9 @@ from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import CUT_OFF_S, Ladder, Situation, Step
 from edge.camera_node.relays import Relays
 from edge.camera_node.snapshots import LARGE_BYTES, Rung, Snapshots, Wish, snapshot_record
-from edge.camera_node.watched import Said, Watched
+from edge.camera_node.updating import Updating
+from edge.camera_node.verdict import KINDS, LEARNING
+from edge.camera_node.watched import SEEING, Said, Watched
 from edge.clock import Clock
 from edge.service import Stop
 from wire.kinds import CLASS_BULKY
@@ -27,6 +29,7 @@ from wire.kinds import CLASS_BULKY
 log = logging.getLogger(__name__)
 
 TURN_S: Final = 1.0
+BLIND: Final = frozenset(KINDS) - {SEEING}
 SAID_AGAIN_S: Final = 21_600.0  # a healthy camera's verdict, four times a day: presence says the rest
 LEARNED_EVERY_S: Final = 21_600.0  # what was learned is written; each write costs the card about 200 kB for eight
 LEARNED_FIRST_S: Final = 600.0
@@ -73,6 +76,7 @@ class Node:
         pole: Pole,
         relays: Relays,
         live: Live,
+        updating: Updating,
         snapshots: Snapshots,
         recorder: Recorder,
         budget: Budget,
@@ -82,7 +86,7 @@ class Node:
     ) -> None:
         self._lenses = {lens.watched.name: lens for lens in lenses}
         self._seen = seen
-        self._pole, self._relays, self._live, self._snapshots = pole, relays, live, snapshots
+        self._pole, self._relays, self._live, self._updating, self._snapshots = pole, relays, live, updating, snapshots
         self._recorder, self._budget, self._clock, self._notes = recorder, budget, clock, notes
         self._around = around
         self._said: dict[str, tuple[Said, float]] = {}
@@ -120,6 +124,7 @@ class Node:
         """Once a second: alarms, verdicts, recovery, pictures, leases, relays."""
         self._relays.turn()
         self._live.turn(self._budget.degree)
+        self._updating.turn()
         powered = self._relays.powered()
         self._alarms(powered, now_s)
         for name, lens in self._lenses.items():
@@ -137,6 +142,7 @@ class Node:
             "snapshot": self._snapshot,
             "live": self._live.want,
             "live_end": self._live.unwant,
+            "updating": self._updating.want,
             "accept_view": self._accept_view,
             "camera_mended": self._mended,
         }
@@ -177,7 +183,6 @@ class Node:
                 return
             body, kind, cls = snapshot_record(wish, seen.jpeg, self._clock.stamp())
             self._recorder.put(body, kind, cls)
-
         elif isinstance(seen, Heard):
             self._heard(seen)
 
@@ -199,6 +204,7 @@ class Node:
             cameras={
                 name: None if watched.failure is None else str(watched.failure) for name, watched in looked.items()
             },
+            others={name: watched.another for name, watched in looked.items() if watched.another},
             powered={name: powered[lens.relay] for name, lens in self._lenses.items() if lens.relay is not None},
             switch=self._around.switch(),
             carrier=self._around.carrier(),
@@ -220,8 +226,11 @@ class Node:
         if said is None:
             return
         before, at_s = self._said.get(name, (None, float("-inf")))
+        if before is None and said.verdict == SEEING and not self._sees_again(name, lens, now_s):
+            return
         changed = before is None or (said.verdict, said.cause) != (before.verdict, before.cause)
-        if not changed and now_s - at_s < SAID_AGAIN_S:
+        learned = before is not None and before.reason == LEARNING != said.reason
+        if not (changed or learned) and now_s - at_s < SAID_AGAIN_S:
             return
         self._said[name] = said, now_s
         self._recorder.verdict(name, said, lens.watched.quality(now_s), self._began(name, said))
@@ -229,6 +238,13 @@ class Node:
             log.info("%s: %s (%s)", name, said.verdict, said.reason)
             if before is not None and lens.watched.failure is None:
                 self._snapshots.changed(name, said.verdict)
+
+    def _sees_again(self, name: str, lens: Lens, now_s: float) -> bool:
+        """Whether `seeing` may be the first word of this process: not of a camera that was blind and may still be."""
+        match self._since.get(name):
+            case [str(verdict), *_] if verdict in BLIND:
+                return lens.watched.sees_again(verdict, now_s)
+        return True
 
     def _began(self, name: str, said: Said) -> int | None:
         """Since when this is said of the camera, over restarts too; None: by no clock that was right."""
@@ -241,10 +257,12 @@ class Node:
 
     def _recover(self, name: str, lens: Lens, now_s: float) -> None:
         sharers = [other for other, one in self._lenses.items() if lens.relay is not None and one.relay == lens.relay]
+        together = {name, *sharers}
         situation = Situation(
             failure=lens.watched.trouble() if lens.watched.looked else None,
             elsewhere=self._pole.elsewhere(name, now_s),
-            watched=any(self._live.watched(other) for other in {name, *sharers}),
+            watched=any(map(self._live.watched, together)),
+            updating=any(map(self._updating.of, together)),
             reboots=lens.reboot is not None,
             relay=lens.relay is not None,
             # One that nobody has looked at yet may see.

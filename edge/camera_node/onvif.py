@@ -33,6 +33,7 @@ from edge.camera_node.probing import Credentials, Failure, StreamFailed, secret_
 WITHIN_S: Final = 4.0  # one call, from connecting to the last byte
 _FAREWELL_S: Final = 0.8  # a subscription that is not ended ends by itself; a stop waits for both
 PULL_S: Final = 2  # how long a camera may hold a pull open; a stop waits for it
+SHOWN: Final = 3  # times that a call shows a password which is refused
 MOST_BYTES: Final = 1_000_000  # an answer; eight profiles with all their settings are 60 kB
 _SUBSCRIBED_FOR: Final = "PT60S"
 _DATE: Final = ("year", "month", "day", "hour", "minute", "second")
@@ -103,7 +104,7 @@ class _Client(OnvifClient):
 class OnvifCamera:
     """One camera's services; every call ends within `within_s`, or raises OnvifFailed. One thread uses it.
 
-    A call whose password is refused may have shown it to the camera up to three times (plain HTTP, HTTP digest, and
+    A call whose password is refused may have shown it to the camera up to SHOWN times (plain HTTP, HTTP digest, and
     again with the camera's own clock): ask `Tries` before, tell it after.
     """
 

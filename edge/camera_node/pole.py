@@ -19,7 +19,7 @@ BOOT_S: Final = 180.0  # after power or a switch all starts anew: a switch withi
 LEAST_VOLTS: Final = 11.0  # a 12 V lead battery with a quarter of its charge, under load
 
 # Failures (probing.py) that a dead switch or supply has: nothing answers, or a stream that was open stands still.
-UNREACHABLE: Final = frozenset({"power", "link"})
+UNREACHABLE: Final = frozenset({"power", "link", "address"})
 DEAD: Final = UNREACHABLE | {"port", "no_frames"}
 
 
@@ -32,7 +32,7 @@ class Cause(StrEnum):
     UPLINK = "uplink"  # the modem answers, the centre does not
     CAMERA_POWER = "camera_power"  # its relay or PoE port is off, or the cameras' common supply
     CREDENTIALS = "credentials"
-    ADDRESS = "address"  # another device answers at a camera's address
+    ADDRESS = "address"  # another camera answers at a camera's address, with another serial number
     CAMERA = "camera"  # nothing else explains it
 
 
@@ -46,6 +46,7 @@ class Probes:
     """One look at the pole. None: not known, or nobody can tell."""
 
     cameras: Mapping[str, str | None]  # each camera's failure, None: it answers; one not probed yet is left out
+    others: Mapping[str, str] = field(default_factory=dict)  # cameras that say they are another one: what to tell
     powered: Mapping[str, bool] = field(default_factory=dict)  # what relay or PoE port says, where there is one
     mains: bool | None = None
     supply_volts: float | None = None
@@ -98,7 +99,7 @@ def diagnose(probes: Probes, least_volts: float = LEAST_VOLTS) -> list[Finding]:
     for found in _rules(probes, open_cameras, least_volts):
         findings.append(found)
         for name in found.cameras:
-            del open_cameras[name]
+            open_cameras.pop(name, None)
     return findings
 
 
@@ -120,12 +121,14 @@ def _rules(probes: Probes, left: dict[str, str], least_volts: float) -> Iterator
     unreachable = frozenset(name for name, failure in left.items() if failure in UNREACHABLE)
     if len(unreachable) > 1 and unreachable == frozenset(probes.cameras):
         yield Finding(Cause.CAMERA_POWER, unreachable, "the switch answers, none of the cameras does: their supply")
+    for name, words in sorted(probes.others.items()):
+        if name in left or probes.cameras.get(name) is None:
+            yield Finding(Cause.ADDRESS, frozenset({name}), words)
     refused = frozenset(name for name, failure in left.items() if failure == "authentication")
     if refused:
         yield Finding(Cause.CREDENTIALS, refused, "they answer, and refuse our name and password")
     for name, failure in sorted(left.items()):
-        cause = Cause.ADDRESS if failure == "address" else Cause.CAMERA
-        yield Finding(cause, frozenset({name}), failure)
+        yield Finding(Cause.CAMERA, frozenset({name}), failure)
 
 
 def _no_power(probes: Probes, least_volts: float) -> str | None:
@@ -188,7 +191,7 @@ class _Subject:
     def hold_s(self) -> float:
         if self.state is _State.CLEARING:
             return CLEAR_S
-        return COMMON_HOLD_S if self.finding.cause in COMMON else CAMERA_HOLD_S
+        return CAMERA_HOLD_S if self.finding.cause is Cause.CAMERA else COMMON_HOLD_S
 
     @property
     def alarm(self) -> Alarm:

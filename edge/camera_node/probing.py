@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import enum
-import threading
-import time
 import urllib.parse
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from edge.camera_node.picture import Picture
 from edge.errors import DeviceLost
 
-TRIES_AN_HOUR: Final = 4  # with a password that was refused: makers lock an account for 30 minutes after 5 to 7
-_HOUR_S: Final = 3600.0
 SLOW_SHARE: Final = 0.5  # of the frame rate expected; a camera at night halves its shutter, not its rate
 
 
@@ -123,40 +118,6 @@ def changed_serial(expected: str | None, seen: str | None) -> str:
     if expected is None or seen is None or expected == seen:
         return ""
     return f"another camera answers there: serial number {seen}, adopted was {expected}"
-
-
-class Tries:
-    """Keeps a refused password from locking the camera's account: after a refusal `an_hour` tries an hour, spread.
-
-    One for each camera, shared by all that log in to it (RTSP and ONVIF have one account); any thread may call. A new
-    password (another `key`) starts afresh.
-    """
-
-    def __init__(self, now_s: Callable[[], float] = time.monotonic, *, an_hour: int = TRIES_AN_HOUR) -> None:
-        self._now_s = now_s
-        self._apart_s = _HOUR_S / an_hour
-        self._refused_s: float | None = None
-        self._key: object = None
-        self._lock = threading.Lock()
-
-    def wait_s(self, key: object = None) -> float:
-        """Seconds until the next try is allowed; 0: now."""
-        with self._lock:
-            if key != self._key:
-                self._key, self._refused_s = key, None
-            if self._refused_s is None:
-                return 0.0
-            return max(0.0, self._refused_s + self._apart_s - self._now_s())
-
-    def refused(self) -> None:
-        """The camera refused user or password."""
-        with self._lock:
-            self._refused_s = self._now_s()
-
-    def accepted(self) -> None:
-        """It let us in."""
-        with self._lock:
-            self._refused_s = None
 
 
 def secret_free(url: str) -> str:

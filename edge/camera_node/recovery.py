@@ -51,7 +51,7 @@ PACES: Final[Mapping[Step, Pace]] = {
 }
 
 # What may help against which failure (probing.py) or verdict (verdict.py). What is not here is nothing that a reboot
-# mends: authentication, address, path, power, codec; covered, moved, dark, overexposed, blurred, noisy.
+# mends: authentication, path, power, codec; covered, moved, dark, overexposed, blurred, noisy.
 REMEDIES: Final[Mapping[str, tuple[Step, ...]]] = {
     "no_frames": (Step.RESTART, Step.REBOOT, Step.CUT),
     "slow_frames": (Step.RESTART, Step.REBOOT, Step.CUT),
@@ -60,7 +60,8 @@ REMEDIES: Final[Mapping[str, tuple[Step, ...]]] = {
     "black": (Step.RESTART, Step.REBOOT),
     "colour_lost": (Step.REBOOT,),  # a stuck infrared filter: the start-up moves it
     "port": (Step.REBOOT, Step.CUT),  # it answers pings, its stream server does not
-    "link": (Step.CUT,),  # nothing of it answers
+    "address": (Step.CUT,),  # nothing of it answers
+    "link": (Step.CUT,),  # wired to the box itself: a camera without a sign of life has no carrier
 }
 
 

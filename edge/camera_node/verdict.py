@@ -29,6 +29,7 @@ KINDS: Final = (
     "torn",
 )
 FORMAT: Final = 1  # of learned(); another one is not read: learning takes seconds
+LEARNING: Final = "the view is still being learned"  # the reason of `seeing` until there is something to compare with
 LONG_S: Final = 600.0  # without a picture to learn from: the light may have become another one meanwhile
 SAME_VIEW: Final = 0.35  # likeness of edges by which a view is known again in another light
 _SURE_PERCENT: Final = {
@@ -202,7 +203,7 @@ class Judge:
         changed = self._told.add(sign, at_s)
         kind, since_s = self._told.kind, self._told.since_s or 0.0
         if kind == "seeing":
-            reason = "the view is as it was learned" if self._stable() else "the view is still being learned"
+            reason = "the view is as it was learned" if self._stable() else LEARNING
             if self._restless():
                 reason = "the view never rests, so the camera is not fixed: cover, blur and turning are not judged"
             verdict = Verdict(kind, self._seeing_percent(), reason, since_s)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from edge import starting
 from edge.budget import Budget
@@ -19,15 +17,18 @@ from edge.camera_node.live import Allowed, Live
 from edge.camera_node.node import Around, Lens, Node, Seen
 from edge.camera_node.passwords import read_passwords
 from edge.camera_node.pole import Pole
-from edge.camera_node.probing import Credentials, Tries
+from edge.camera_node.probing import Credentials
 from edge.camera_node.pushing import Pushing, Source
 from edge.camera_node.reach import carried, host_and_port
 from edge.camera_node.rebooting import Rebooting
 from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import Ladder
+from edge.camera_node.refused import tries_of
 from edge.camera_node.relays import Coil, Relays
 from edge.camera_node.snapshots import Snapshots
 from edge.camera_node.switch import Switch
+from edge.camera_node.tries import Tries
+from edge.camera_node.updating import Updating
 from edge.camera_node.watched import Watched
 from edge.clock import Clock
 from edge.commands import Commands
@@ -40,6 +41,8 @@ from edge.today import Today
 from edge.uplink import Uplink
 from edge.wiring import CommandIds, spent, traffic
 from wire.kinds import KIND_RESULT
+
+Passwords = Mapping[str, Credentials]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +58,28 @@ class Parts:
 def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memory: Memory) -> Parts:
     """Cameras, pole, recorder, health and commands of this configuration."""
     passwords = {} if config.pole.passwords_path is None else read_passwords(config.pole.passwords_path)
-    seen: Seen = queue.Queue()
-    relays = Relays(_coils(config))
-    learned = memory.recall("learned", {})
-    ears = {camera.name: ear for camera in config.cameras if (ear := _ear(camera, passwords, seen, clock)) is not None}
-    lenses = [
-        _lens(config, camera, ears.get(camera.name), passwords, learned, memory, seen, relays, clock)
-        for camera in config.cameras
-    ]
     names = [camera.name for camera in config.cameras]
-    live = Live(names, _pushing(config, passwords), _allowed(config), monotonic_s=clock.monotonic_s)
-    snapshots = Snapshots(
+    seen: Seen = queue.Queue()
+    tries = tries_of(names, config.pole.passwords_path, memory)
+    relays = Relays(_coils(config))
+    ears = _ears(config, passwords, tries, seen, clock)
+    lenses = _lenses(config, passwords, tries, seen, relays, ears, memory, clock)
+    live = Live(
         names,
-        daily_bytes=config.pictures.daily_bytes,
-        interval_s=config.pictures.interval_s,
-        now_s=clock.monotonic_s(),
+        _pushing(config, passwords, tries),
+        _allowed(config),
+        broke=lambda camera, why: recorder.happened("live_broke", camera=camera, why=why),
+        monotonic_s=clock.monotonic_s,
     )
+    snapshots = _snapshots(config, clock)
     budget = Budget(config.sim.plan, clock, memory)
-
-    def rejected() -> dict[str, int]:
-        failures = Counter({f"camera_{why}": n for lens in lenses for why, n in lens.eye.failed.items()})
-        pictures = Counter({f"snapshot_{why}": n for why, n in snapshots.left_out.items()})
-        return dict(sum([commands.rejected, clock.rejected, uplink.account().rejected, failures, pictures], Counter()))
-
-    health = Health(
-        outbox,
-        clock,
-        Sources(
-            traffic=lambda: traffic(uplink),
-            rejected=rejected,
-            unobserved=lambda: recorder.unobserved,
-            spent=lambda: spent(uplink, live.sent_bytes),
-        ),
-        today=Today(clock, memory),
-        firmware=FIRMWARE,
-        disk=config.outbox.path.parent,
-        budget=budget,
+    sources = Sources(
+        traffic=lambda: traffic(uplink),
+        rejected=lambda: _rejected(commands, clock, uplink, lenses, snapshots),
+        unobserved=lambda: recorder.unobserved,
+        spent=lambda: spent(uplink, live.sent_bytes),
     )
-    recorder = Recorder(outbox, clock, health, appended=uplink.wake)
+    recorder = Recorder(outbox, clock, _health(config, clock, outbox, memory, budget, sources), appended=uplink.wake)
     switch = None if config.pole.switch_host is None else Switch(config.pole.switch_host)
     node = Node(
         lenses,
@@ -100,6 +87,7 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
         pole=Pole(memory.recall("pole", None)),
         relays=relays,
         live=live,
+        updating=_updating(names, memory, clock),
         snapshots=snapshots,
         recorder=recorder,
         budget=budget,
@@ -123,67 +111,88 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
             budget.save(at_once=True)
             starting.ended(clock.boot_id, memory)
 
-    workers: dict[str, Loop] = {f"eye {lens.watched.name}": lens.eye.run for lens in lenses}
-    workers |= {f"ear {name}": ear.run for name, ear in ears.items()}
-    if switch is not None:
-        workers["switch"] = switch.run
-    return Parts(node, obey, workers, close)
+    return Parts(node, obey, _workers(lenses, ears, switch), close)
 
 
-def _lens(
+# ---------------------------------------------------------------------- each camera's
+
+
+def _ears(
+    config: NodeConfig, passwords: Passwords, tries: Mapping[str, Tries], seen: Seen, clock: Clock
+) -> dict[str, Ear]:
+    """By name, of those cameras that have ONVIF."""
+
+    def utc() -> datetime | None:
+        utc_ms = clock.utc_ms()
+        return None if utc_ms is None else datetime.fromtimestamp(utc_ms / 1000, UTC)
+
+    def ear(name: str, url: str, port: int) -> Ear:
+        return Ear(name, host_and_port(url)[0], port, lambda: passwords.get(name), seen, tries[name], utc=utc)
+
+    having = [(camera, camera.onvif_port) for camera in config.cameras]
+    return {camera.name: ear(camera.name, camera.url, port) for camera, port in having if port is not None}
+
+
+def _lenses(
     config: NodeConfig,
-    camera: Camera,
-    ear: Ear | None,
-    passwords: Mapping[str, Credentials],
-    learned: Mapping[str, Any],
-    memory: Memory,
+    passwords: Passwords,
+    tries: Mapping[str, Tries],
     seen: Seen,
     relays: Relays,
+    ears: Mapping[str, Ear],
+    memory: Memory,
     clock: Clock,
-) -> Lens:
-    relay, ladder_name = _relay(camera), f"ladder {camera.name}"
+) -> list[Lens]:
+    learned = memory.recall("learned", {})
+
+    def lens(camera: Camera) -> Lens:
+        name, ear = camera.name, ears.get(camera.name)
+        return Lens(
+            watched=_watched(camera, learned.get(name)),
+            eye=_eye(config, camera, passwords, tries[name], seen, relays, ear),
+            ladder=_ladder(name, memory, clock),
+            relay=_relay(camera),
+            reboot=None if ear is None else Rebooting(ear),
+        )
+
+    return [lens(camera) for camera in config.cameras]
+
+
+def _watched(camera: Camera, learned: object) -> Watched:
+    kept = learned if isinstance(learned, dict) else None
+    return Watched(camera.name, kept, declared_frames_per_s=camera.frames_per_s, adopted=camera.serial_number)
+
+
+def _eye(
+    config: NodeConfig,
+    camera: Camera,
+    passwords: Passwords,
+    tries: Tries,
+    seen: Seen,
+    relays: Relays,
+    ear: Ear | None,
+) -> Eye:
+    relay = _relay(camera)
     sight = Sight(
         camera.name,
         camera.url,
         every_s=config.pole.every_s,
         interface=config.pole.interface,
         expected_frames_per_s=camera.frames_per_s,
-        serial_number=camera.serial_number,
     )
-    kept = learned.get(camera.name)
-    return Lens(
-        watched=Watched(
-            camera.name, kept if isinstance(kept, dict) else None, declared_frames_per_s=camera.frames_per_s
-        ),
-        eye=Eye(
-            sight,
-            lambda: passwords.get(camera.name),
-            seen,
-            powered=lambda: None if relay is None else relays.powered().get(relay),
-            serial=(lambda: None) if ear is None else ear.serial,
-            tries=Tries(time.monotonic) if ear is None else ear.tries,
-        ),
-        ladder=Ladder(
-            lambda state: memory.remember(ladder_name, state),
-            memory.recall(ladder_name, None),
-            now_s=clock.monotonic_s(),
-        ),
-        relay=relay,
-        reboot=None if ear is None else Rebooting(ear),
+    return Eye(
+        sight,
+        lambda: passwords.get(camera.name),
+        seen,
+        powered=lambda: None if relay is None else relays.powered().get(relay),
+        serial=(lambda: None) if ear is None else ear.serial,
+        tries=tries,
     )
 
 
-def _ear(camera: Camera, passwords: Mapping[str, Credentials], seen: Seen, clock: Clock) -> Ear | None:
-    if camera.onvif_port is None:
-        return None
-
-    def utc() -> datetime | None:
-        utc_ms = clock.utc_ms()
-        return None if utc_ms is None else datetime.fromtimestamp(utc_ms / 1000, UTC)
-
-    host, _ = host_and_port(camera.url)
-    tries = Tries(time.monotonic)
-    return Ear(camera.name, host, camera.onvif_port, lambda: passwords.get(camera.name), seen, tries, utc=utc)
+def _ladder(camera: str, memory: Memory, clock: Clock) -> Ladder:
+    name = f"ladder {camera}"
+    return Ladder(lambda state: memory.remember(name, state), memory.recall(name, None), now_s=clock.monotonic_s())
 
 
 def _relay(camera: Camera) -> str | None:
@@ -198,9 +207,12 @@ def _coils(config: NodeConfig) -> dict[str, Coil]:
     }
 
 
-def _pushing(config: NodeConfig, passwords: Mapping[str, Credentials]) -> Pushing:
+# ---------------------------------------------------------------------- the pole's
+
+
+def _pushing(config: NodeConfig, passwords: Passwords, tries: Mapping[str, Tries]) -> Pushing:
     sources = {camera.name: Source(camera.url, camera.small_url) for camera in config.cameras}
-    return Pushing(sources, passwords.get, authority=config.live.ca_path or config.broker.ca_path)
+    return Pushing(sources, passwords.get, tries, authority=config.live.ca_path or config.broker.ca_path)
 
 
 def _allowed(config: NodeConfig) -> Allowed:
@@ -215,3 +227,43 @@ def _around(config: NodeConfig, switch: Switch | None) -> Around:
         switch=(lambda: None) if switch is None else switch.answers,
         carrier=(lambda: None) if interface is None else lambda: carried(interface),
     )
+
+
+def _snapshots(config: NodeConfig, clock: Clock) -> Snapshots:
+    return Snapshots(
+        [camera.name for camera in config.cameras],
+        daily_bytes=config.pictures.daily_bytes,
+        interval_s=config.pictures.interval_s,
+        now_s=clock.monotonic_s(),
+    )
+
+
+def _updating(names: list[str], memory: Memory, clock: Clock) -> Updating:
+    return Updating(
+        names,
+        lambda state: memory.remember("updating", state),
+        memory.recall("updating", {}),
+        monotonic_s=clock.monotonic_s,
+    )
+
+
+def _health(
+    config: NodeConfig, clock: Clock, outbox: Outbox, memory: Memory, budget: Budget, sources: Sources
+) -> Health:
+    disk = config.outbox.path.parent
+    return Health(outbox, clock, sources, today=Today(clock, memory), firmware=FIRMWARE, disk=disk, budget=budget)
+
+
+def _rejected(
+    commands: Commands, clock: Clock, uplink: Uplink, lenses: list[Lens], snapshots: Snapshots
+) -> dict[str, int]:
+    """What was refused, failed or left out since the process began, by reason."""
+    failures = Counter({f"camera_{why}": n for lens in lenses for why, n in lens.eye.failed.items()})
+    pictures = Counter({f"snapshot_{why}": n for why, n in snapshots.left_out.items()})
+    return dict(sum([commands.rejected, clock.rejected, uplink.account().rejected, failures, pictures], Counter()))
+
+
+def _workers(lenses: list[Lens], ears: Mapping[str, Ear], switch: Switch | None) -> dict[str, Loop]:
+    workers: dict[str, Loop] = {f"eye {lens.watched.name}": lens.eye.run for lens in lenses}
+    workers |= {f"ear {name}": ear.run for name, ear in ears.items()}
+    return workers if switch is None else workers | {"switch": switch.run}

@@ -141,13 +141,15 @@ class CameraHost:
         }
         return SimCamera(self, name, self._added(name, "/stream1", order, port, user, password), user, password)
 
-    def recorder(self, name: str, *, tls: Certificate | None = None, port: int = 0) -> SimRecorder:
-        """Set up a server that takes what is pushed to it."""
+    def recorder(
+        self, name: str, *, tls: Certificate | None = None, port: int = 0, user: str = USER, path: str = "/live"
+    ) -> SimRecorder:
+        """Set up a server that takes what is pushed to it; `user` '': what lets in is its path."""
         order: dict[str, Any] = {"scene": "record"}
         if tls:
             order |= {"certificate": str(tls.certificate), "key": str(tls.key)}
-        port = self._added(name, "/live", order, port, USER, PASSWORD)
-        return SimRecorder(self, name, f"rtsp{'s' if tls else ''}://{self.address}:{port}/live")
+        port = self._added(name, path, order, port, user, PASSWORD)
+        return SimRecorder(self, name, f"rtsp{'s' if tls else ''}://{self.address}:{port}{path}")
 
     def order(self, verb: str, name: str, **words: Any) -> dict[str, Any]:
         """Give one order and wait for its answer; raises NoCameras when the process has died, else ValueError."""
@@ -277,6 +279,10 @@ class SimCamera:
     def close(self) -> None:
         """It is no more, and costs nothing more."""
         self._host.order("close", self.name)
+
+    def refused(self) -> int:
+        """Times that a password was shown to it which is not its own."""
+        return int(self._host.order("state", self.name)["refused"])
 
     def kick(self) -> None:
         """End every session."""

@@ -149,6 +149,7 @@ class OnvifDevice:
         if self._dripping:
             self._drip(request)
             return
+        request.close_connection |= self._ended.is_set()  # or who keeps asking keeps it alive
         status, inner = self._answered(body)
         answer = f'<?xml version="1.0"?><s:Envelope {_NAMESPACES}><s:Body>{inner}</s:Body></s:Envelope>'.encode()
         request.send_response(status)

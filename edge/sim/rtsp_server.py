@@ -157,8 +157,22 @@ class Scene:
         return self._open
 
 
+class Guard(GstRtspServer.RTSPAuth):  # type: ignore[misc]  # gi has no types
+    """Counts how often somebody showed a password that is not the right one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = 0
+
+    def do_generate_authenticate_header(self, context: Any) -> None:
+        """Asked when somebody is not let in; the first question of a session shows no password, and does not count."""
+        shown, _ = context.request.get_header(GstRtsp.RTSPHeaderField.AUTHORIZATION, 0)
+        self.refused += shown is GstRtsp.RTSPResult.OK
+        GstRtspServer.RTSPAuth.do_generate_authenticate_header(self, context)
+
+
 class Server:
-    """An RTSP server for one path on a port of its own."""
+    """An RTSP server for one path on a port of its own; without a user everybody is let in."""
 
     def __init__(self, order: Order) -> None:
         self._user, self._password = order["user"], order["password"]
@@ -167,11 +181,14 @@ class Server:
         self.server.set_service(str(order.get("port", 0)))
         self._token = GstRtspServer.RTSPToken()
         self._token.set_string("media.factory.role", "viewer")
-        self._auth = GstRtspServer.RTSPAuth()
+        self._auth = Guard()
         self._auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        self._auth.add_digest(self._user, self._password, self._token)
+        if self._user:
+            self._auth.add_digest(self._user, self._password, self._token)
         if order.get("certificate"):
             self._auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(order["certificate"], order["key"]))
+        if not self._user:
+            self._auth.set_default_token(self._token)
         self.server.set_auth(self._auth)
         factory = self.factory(order)
         role = Gst.Structure.new_empty("viewer")
@@ -235,7 +252,8 @@ class Camera(Server):
         return factory
 
     def state(self, _order: Order) -> dict[str, int]:
-        return {"port": self.server.get_bound_port(), "seen": self._seen, "sent": self._sent}
+        counted = {"seen": self._seen, "sent": self._sent, "refused": self._auth.refused}
+        return {"port": self.server.get_bound_port(), **counted}
 
     def close(self, order: Order) -> None:
         """It is no more."""

@@ -24,13 +24,21 @@ NOON_MS = 1_795_348_800_000
 UNIT = "pole-7"
 
 
-def verdict(camera: str, said: str, *, at_ms: int = NOON_MS, reason: str = "", since_ms: int | None = None) -> bytes:
+def verdict(
+    camera: str,
+    said: str,
+    *,
+    cause: str | None = None,
+    at_ms: int = NOON_MS,
+    reason: str = "",
+    since_ms: int | None = None,
+) -> bytes:
     return encode.camera(
         since_utc_ms=since_ms,
         at=(at_ms, 1, 0),
         camera=camera,
         verdict=said,
-        cause="" if said == "seeing" else "picture",
+        cause=cause if cause is not None else "" if said == "seeing" else "picture",
         confidence_percent=90,
         reason=reason,
     )
@@ -102,11 +110,13 @@ def test_a_poles_state_tells_all_its_cameras_and_the_blind_one_speaks_for_it(sto
 def test_the_wall_says_how_many_see_which_do_not_and_since_when(store: Store) -> None:
     put(store, 1, verdict("north", "covered", reason="98 % hidden"))
     put(store, 2, verdict("south", "seeing"))
+    put(store, 3, verdict("east", "seeing", cause="address", reason="another camera answers there"))
     console, now_utc_ms = Console(width=200, record=True, file=io.StringIO()), NOON_MS + 7_200_000
     found = wall(store.newest_looks(KIND_CAMERA), now_utc_ms=now_utc_ms)
     console.print(shown(found, now_utc_ms=now_utc_ms))
     text = console.export_text()
-    assert "1 of 2 cameras see" in text
+    assert "2 of 3 cameras see" in text
+    assert "another camera answers there" in text
     assert "junction-7" in text and "2 h ago" in text and "98 % hidden" in text
     assert "south" not in text
 

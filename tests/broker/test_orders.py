@@ -41,6 +41,7 @@ def test_an_order_waits_for_its_unit_and_who_gave_it_is_kept(downlink: Downlink)
         ("snapshot", ["gate"], {"camera": "gate"}),
         ("accept_view", ["gate"], {"camera": "gate"}),
         ("camera_mended", ["gate"], {"camera": "gate"}),
+        ("updating", ["gate", "30"], {"camera": "gate", "minutes": 30}),
     ],
 )
 def test_what_a_camera_node_does_can_be_ordered(
@@ -48,6 +49,26 @@ def test_what_a_camera_node_does_can_be_ordered(
 ) -> None:
     made = order(downlink, "pole-1", verb, words, who="rini", now_utc_ms=NOW_MS)
     assert made.arguments == arguments
+
+
+def test_what_lets_into_a_live_view_is_sent_and_then_known_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "downlink.db"
+    url = "rtsps://view.city:8322/in/4f1dbeef?token=hunter2"
+    with Downlink(path) as downlink:
+        answered = order(downlink, "pole-1", "live", ["gate", url, "60"], who="rini", now_utc_ms=NOW_MS)
+        assert url.encode() in answered.encode() and downlink.open_commands(NOW_MS)[0].arguments["url"] == url
+        downlink.finished("pole-1", answered.id, ok=True, detail="live view for 60 s", utc_ms=NOW_MS)
+        kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert b"hunter2" not in kept and b"4f1dbeef" not in kept
+        late = order(downlink, "pole-1", "live", ["gate", url, "60"], who="rini", now_utc_ms=0)
+        assert downlink.open_commands(0)[0].arguments["url"] == url, "sent until it has expired"
+        order(downlink, "pole-1", "ping", [], who="rini", now_utc_ms=NOW_MS)
+        assert downlink.open_commands(0)[0].id == late.id
+        assert downlink.open_commands(0)[0].arguments["url"] == "rtsps://view.city:8322/..."
+        live = [asked.told for asked in downlink.asked("pole-1", 10) if "gate" in asked.told]
+        assert len(live) == 2 and all('"rtsps://view.city:8322/..."' in told for told in live)
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"hunter2" not in kept and b"4f1dbeef" not in kept
 
 
 @pytest.mark.parametrize(

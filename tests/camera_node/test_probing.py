@@ -7,12 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.camera_node.probing import (
-    TRIES_AN_HOUR,
     Credentials,
     Failure,
     Reach,
     StreamFailed,
-    Tries,
     below,
     changed_serial,
     explained,
@@ -59,27 +57,6 @@ def test_slow_is_less_than_half(seen: float | None, expected: float, is_slow: bo
 def test_another_camera_behind_the_address_is_named() -> None:
     assert "B2" in changed_serial("A1", "B2")
     assert changed_serial("A1", "A1") == changed_serial(None, "B2") == changed_serial("A1", None) == ""
-
-
-@given(st.lists(st.floats(0.0, 7200.0), max_size=200))
-def test_a_refused_password_is_never_tried_more_often_than_allowed(pauses_s: list[float]) -> None:
-    now_s = 0.0
-    tried_s: list[float] = []
-    tries = Tries(lambda: now_s)
-    for pause_s in pauses_s:
-        now_s += pause_s
-        if tries.wait_s("key") == 0:
-            tried_s.append(now_s)
-            tries.refused()
-    for start_s in tried_s:
-        assert sum(start_s <= at_s < start_s + 3600.0 for at_s in tried_s) <= TRIES_AN_HOUR
-
-
-def test_a_new_password_is_tried_at_once() -> None:
-    tries = Tries(lambda: 0.0)
-    tries.refused()
-    assert tries.wait_s(None) > 0
-    assert tries.wait_s(Credentials("viewer", "new")) == 0
 
 
 @settings(max_examples=40)

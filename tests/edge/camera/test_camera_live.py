@@ -24,6 +24,7 @@ class Stream:
     small: bool
     alive: bool = True
     sent_bytes: int = 0
+    why: str = ""
 
     def stop(self) -> None:
         self.alive = False
@@ -38,12 +39,19 @@ class Pole:
 
     now_s: float = 50.0
     streams: list[Stream] = field(default_factory=list)
+    broke: list[tuple[str, str]] = field(default_factory=list)
+    refused: str = ""
 
     def __post_init__(self) -> None:
-        self.live = Live({"north", "south", "east"}, self._push, ALLOWED, monotonic_s=lambda: self.now_s)
+        self.live = Live(
+            {"north", "south", "east"}, self._push, ALLOWED, broke=self._broke, monotonic_s=lambda: self.now_s
+        )
+
+    def _broke(self, camera: str, why: str) -> None:
+        self.broke.append((camera, why))
 
     def _push(self, camera: str, url: str, *, small: bool) -> Stream:
-        self.streams.append(Stream(camera, url, small))
+        self.streams.append(Stream(camera, url, small, alive=not self.refused, why=self.refused))
         return self.streams[-1]
 
     def want(self, camera: str = "north", **more: object) -> str:
@@ -127,9 +135,29 @@ def test_a_short_budget_makes_it_small_and_a_plan_used_up_ends_it() -> None:
 def test_a_stream_that_ends_by_itself_is_not_watched_any_more() -> None:
     pole = Pole()
     pole.want()
-    pole.streams[0].alive = False
+    pole.streams[0].alive, pole.streams[0].why = False, "no video"
     pole.after(1)
     assert not pole.live.watched("north")
+    assert pole.broke == [("north", "no video")], "somebody waits for it, and is told"
+
+
+def test_what_cannot_start_is_said_to_who_asked_and_holds_no_place() -> None:
+    pole = Pole(refused="user or password was refused")
+    for camera in ("north", "south", "east"):
+        with pytest.raises(ValueError, match="was refused"):
+            pole.want(camera)
+        assert not pole.live.watched(camera)
+    pole.after(60)
+    assert pole.broke == []
+
+
+def test_an_end_that_was_wanted_is_nobody_s_trouble() -> None:
+    pole = Pole()
+    pole.want("north")
+    pole.want("south")
+    pole.live.unwant({"camera": "north"})
+    pole.after(LEASE_S)
+    assert (pole.flowing, pole.broke) == ([], [])
 
 
 def test_it_ends_when_it_is_asked_to_or_the_node_stops() -> None:

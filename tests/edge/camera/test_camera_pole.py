@@ -42,7 +42,12 @@ def causes(**probes: Any) -> list[tuple[str, int]]:
         ({"cameras": {**SEEING, "cam-3": "link"}, "switch": True}, [("camera", 1)]),
         ({"cameras": {**SEEING, "cam-3": "link"}, "powered": {"cam-3": False}}, [("camera_power", 1)]),
         ({"cameras": {**SEEING, "cam-3": "authentication", "cam-4": "authentication"}}, [("credentials", 2)]),
-        ({"cameras": {**SEEING, "cam-3": "address", "cam-4": "path"}}, [("address", 1), ("camera", 1)]),
+        ({"cameras": {**SEEING, "cam-3": "address", "cam-4": "path"}}, [("camera", 1)] * 2),
+        ({"cameras": dict.fromkeys(NAMES, "address")}, [("switch", 8)]),
+        ({"cameras": dict.fromkeys(NAMES, "address"), "switch": True}, [("camera_power", 8)]),
+        ({"others": {"cam-3": "it says B2"}}, [("address", 1)]),
+        ({"cameras": {**SEEING, "cam-3": "path"}, "others": {"cam-3": "it says B2"}}, [("address", 1)]),
+        ({"cameras": DARK, "switch": False, "others": {"cam-3": "it said B2"}}, [("switch", 8)]),
         ({"cameras": {"cam-1": "link"}}, [("camera", 1)]),
         ({"cameras": {**DARK, "cam-1": "authentication"}, "switch": False}, [("credentials", 1)] + [("camera", 1)] * 7),
         ({"cameras": dict.fromkeys(NAMES, "no_frames"), "switch": True}, [("camera", 1)] * 8),
@@ -197,6 +202,14 @@ def test_what_may_be_elsewhere_is_known_before_it_is_an_alarm() -> None:
     assert (finding.cause, finding.evidence) == (Cause.CAMERA, "link")
 
 
+def test_another_camera_at_the_address_is_an_alarm_until_the_right_one_is_back() -> None:
+    site = Site()
+    assert site.look(COMMON_HOLD_S, others={"cam-2": "it says B2"}) == []
+    assert site.look(EVERY_S, others={"cam-2": "it says B2"}) == ["+address:cam-2"]
+    assert site.pole.elsewhere("cam-2", site.now_s) == "address", "nobody reboots a camera that is not ours"
+    assert site.look(CLEAR_S + 2 * EVERY_S) == ["-address:cam-2"]
+
+
 failures = st.sampled_from(
     [None, "power", "link", "address", "port", "authentication", "path", "codec", "no_frames", "slow_frames"]
 )
@@ -204,6 +217,7 @@ asked = st.none() | st.booleans()
 looks = st.builds(
     Probes,
     cameras=st.dictionaries(st.sampled_from(NAMES), failures),
+    others=st.dictionaries(st.sampled_from(NAMES), st.just("it says B2")),
     powered=st.dictionaries(st.sampled_from(NAMES), st.booleans()),
     mains=asked,
     supply_volts=st.none() | st.floats(0, 30),
@@ -217,7 +231,8 @@ looks = st.builds(
 @given(looks)
 def test_every_failing_camera_has_exactly_one_cause(probes: Probes) -> None:
     explained = [name for one in diagnose(probes) for name in one.cameras]
-    assert sorted(explained) == sorted(name for name, failure in probes.cameras.items() if failure is not None)
+    failing = {name for name, failure in probes.cameras.items() if failure is not None}
+    assert sorted(explained) == sorted(failing | set(probes.others))
     keys = [one.key for one in diagnose(probes)]
     assert len(keys) == len(set(keys)), "one alarm a cause"
 

@@ -33,7 +33,7 @@ from edge.camera_node.recovery import (
 
 SEES = Situation(failure=None, reboots=True, relay=True)
 FROZEN = replace(SEES, failure="frozen")
-FAILURES = [*REMEDIES, "authentication", "address", "path", "power", "codec", "covered", "moved", "dark", "blurred"]
+FAILURES = [*REMEDIES, "authentication", "path", "power", "codec", "covered", "moved", "dark", "blurred"]
 
 
 class Box:

@@ -1,0 +1,42 @@
+"""Passwords that a camera refused, over restarts: a box that starts again and again locks no account either.
+
+A file that is another one since may hold another password, which is tried at once. It is known by 16 bits of its digest
+(its date is new at each start, as systemd hands out a copy): nobody finds a password by them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.camera_node.tries import Tries
+
+
+class Notes(Protocol):
+    """What survives the process (edge/memory.py); any thread may call."""
+
+    def recall(self, name: str, default: Any) -> Any: ...
+    def remember(self, name: str, value: Any) -> None: ...
+
+
+def tries_of(
+    cameras: Iterable[str],
+    passwords_path: Path | None,
+    notes: Notes,
+    now_s: Callable[[], float] = time.monotonic,
+) -> dict[str, Tries]:
+    """Each camera's tries, as far as a former process had got; a wait begins anew, as nobody knows how long it was."""
+    file = 0 if passwords_path is None else int.from_bytes(hashlib.sha256(passwords_path.read_bytes()).digest()[:2])
+    return {camera: _tries(camera, file, notes, now_s) for camera in cameras}
+
+
+def _tries(camera: str, file: int, notes: Notes, now_s: Callable[[], float]) -> Tries:
+    name = f"refused {camera}"
+    left_s = 0.0
+    match notes.recall(name, []):
+        case [kept_file, int() | float() as kept_s] if kept_file == file:
+            left_s = float(kept_s)
+    return Tries(now_s, left_s=left_s, keep=lambda left_s: notes.remember(name, [file, left_s]))
