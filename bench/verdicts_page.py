@@ -32,7 +32,7 @@ teach it the view. It is for fixed cameras: of one that never rests it says so, 
 | `overexposed` | plain white where there was a view | 5 to 8 s |
 | `torn` | a decoder's grey, rows repeated, a cut across with the view whole above it | 8 s |
 | `moved` | the known edges elsewhere, or other edges as sharp, and at rest | 8 to 40 s |
-| `covered` | known patterns gone, nothing sharp instead; edges gone while others stay as sharp (paint) | 5 s (all of it) to 40 s (a tenth) |
+| `covered` | patterns gone, nothing sharp instead; edges gone beside sharp ones (paint) | 5 s (all) to 40 s (a tenth) |
 | `blurred` | edges flatter than the pattern around them; mist and dusk take from both | 8 to 40 s |
 | `noisy` | noise in the picture and between pictures, far above what is usual | 8 s |
 | `colour_lost` | no colour at the same daylight; in the evening a camera may go over to infrared | 8 s |
