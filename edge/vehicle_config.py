@@ -138,12 +138,19 @@ class PowerPlan:
 
 
 def pin_problems(
-    inputs: tuple[Input, ...], lamps: Lamps, buzzer: Buzzer, fuel: FuelSender, supply: Supply
+    inputs: tuple[Input, ...],
+    lamps: Lamps,
+    buzzer: Buzzer,
+    fuel: FuelSender,
+    supply: Supply,
+    *,
+    relay_pin: int | None = None,
 ) -> Iterator[Problem]:
     """What is wrong between the tables: two uses of one pin, one name twice, a tank without its table."""
     used = {f"inputs {number}.pin": each.pin for number, each in enumerate(inputs, 1)}
     used |= {f"lamps.{name}_pin": pin for name, pin in lamps.pins.items()}
     used |= {"buzzer.pin": buzzer.pin} if buzzer.pin is not None else {}
+    used |= {"modem.relay_pin": relay_pin} if relay_pin is not None else {}
     taken: dict[int, str] = {}
     if fuel.channel is not None or supply.channel is not None:
         taken |= SPI_PINS

@@ -9,7 +9,9 @@ from edge.clock import Clock
 from edge.config import UnitConfig
 from edge.memory import Memory
 from edge.modem_ladder import LADDER, Ladder
+from edge.modem_relay import ModemRelay
 from edge.modem_watch import ModemWatch
+from edge.relays import Coil
 from edge.uplink import Uplink
 
 
@@ -34,7 +36,14 @@ def watch(config: UnitConfig, clock: Clock, uplink: Uplink, memory: Memory, *, q
         quiet=quiet,
         now_s=boottime_s,
         keep=keep,
+        relay=relay(config),
     )
+
+
+def relay(config: UnitConfig) -> ModemRelay | None:
+    """The relay in the modem's supply; None where none is wired."""
+    pin = config.modem.relay_pin
+    return None if pin is None else ModemRelay(Coil(pin, config.modem.relay_active_low), config.modem.relay_off_s)
 
 
 def _utc_s(clock: Clock) -> float:
