@@ -11,7 +11,7 @@ from typing import Any
 
 from edge.budget import Plan
 from edge.clock import BUILT_UTC_MS
-from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
+from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, SosPlan, Supply, pin_problems
 from settings import ConfigError, Problem, setting
 from settings.checks import host_name
 from settings.load import from_document, read_document
@@ -330,6 +330,7 @@ class UnitConfig:
     fuel: FuelSender
     supply: Supply
     power: PowerPlan
+    sos: SosPlan
 
 
 def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None = None) -> UnitConfig:

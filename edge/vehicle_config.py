@@ -111,6 +111,30 @@ class Supply:
     )  # fmt: skip
 
 
+def _number(number: str) -> str | None:
+    digits = number.removeprefix("+")
+    right = not number or (digits.isascii() and digits.isdecimal() and 3 <= len(digits) <= 15)
+    return None if right else "digits, 3 to 15, after a + where it is international"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SosPlan:
+    """What more is done when somebody calls for help and the centre does not have it (docs/inputs.md)."""
+
+    sms_to: str = setting(
+        "the call goes there as a short message, too, through ModemManager; empty = it does not", default="",
+        check=_number, wanted='a telephone number in quotes, e.g. "+62811123456"',
+        reason="who reads it is a city's matter",
+    )  # fmt: skip
+    sms_after_s: float = setting(
+        "without a receipt for so long", unit="s", at_least=10, at_most=3600, default=60.0,
+        reason="a tunnel and a new connection are over by then",
+    )  # fmt: skip
+    sms_an_hour: int = setting(
+        "so many at most", at_least=1, at_most=20, default=3, reason="each costs money, and one is enough to be heard"
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PowerPlan:
     """When the box goes off by itself. Without an ignition wire, or a voltage, the rules that need it do nothing."""

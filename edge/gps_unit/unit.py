@@ -22,6 +22,7 @@ from wire.errors import PeerViolation
 from wire.kinds import KIND_REPORTED, KIND_RESULT
 
 if TYPE_CHECKING:
+    from edge.gps_unit.sos_sms import SosSms
     from edge.gps_unit.vehicle import Vehicle
 
 
@@ -38,6 +39,7 @@ class Unit:
     budget: Budget
     bulk_bytes_per_s: int  # what the configuration lets the backlog have, before the budget has its say
     vehicle: "Vehicle | None"
+    sms: "SosSms | None"  # only with a vehicle
     clock: Clock
     memory: Memory
     tally: Tally
@@ -49,6 +51,8 @@ class Unit:
         if self.vehicle is not None:
             self.vehicle.turn()
             self.recorder.send_events()
+            if self.sms is not None:
+                self.sms.turn(self.vehicle.calling, held=self.recorder.alarm_held)
         self._carry_out_commands()
         self._take_desired()
         self._report()

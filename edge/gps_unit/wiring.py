@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from wire.inputs import ACKNOWLEDGE
 
 if TYPE_CHECKING:
     from edge.gps_unit.cab import Cab
+    from edge.gps_unit.sos_sms import SosSms
     from edge.gps_unit.vehicle import Vehicle
     from edge.modem_watch import ModemWatch
 
@@ -119,11 +121,12 @@ def unit(
     )  # fmt: skip
     recorder.happened("boot", **starting.begun(clock.boot_id, memory), firmware=FIRMWARE)
     vehicle, cab = _vehicle(config, clock, outbox, uplink, memory, recorder, receiver, modes)
+    sms = _sms(config, clock, memory, recorder, vehicle)
     commands = _commands(clock, memory, verbs.of(modes, recorder, shadow, leave), vehicle)
     return Unit(
         listener=listener, recorder=recorder, receiver=receiver, uplink=uplink, commands=commands, shadow=shadow,
         budget=budget, bulk_bytes_per_s=config.uplink.bulk_bytes_per_s, vehicle=vehicle, clock=clock, memory=memory,
-        tally=tally, workers=_workers(modem=modem, cab=cab),
+        tally=tally, sms=sms, workers=_workers(modem=modem, cab=cab, sms=sms),
     )  # fmt: skip
 
 
@@ -168,12 +171,30 @@ def _modem(
     """The modem's thread; None where no modem is watched. `quiet`: nobody needs the box this minute."""
     if not config.modem.watch:
         return None
-    try:
-        from edge.gps_unit import modem_fitting  # D-Bus: only for a box that has a modem
-    except ModuleNotFoundError as error:
-        wanted = f"false, or {error.name} installed (docs/modem.md)"
-        raise ConfigError("modem", [Problem(key="modem.watch", value="true", wanted=wanted)]) from error
+    with _needs_dbus("modem.watch", "true", "false"):
+        from edge.gps_unit import modem_fitting
     return modem_fitting.watch(config, clock, uplink, memory, quiet=quiet)
+
+
+def _sms(
+    config: UnitConfig, clock: Clock, memory: Memory, recorder: Recorder, vehicle: "Vehicle | None"
+) -> "SosSms | None":
+    """Calls for help by short message, where a number is configured and something is wired that may call."""
+    if vehicle is None or not config.sos.sms_to:
+        return None
+    with _needs_dbus("sos.sms_to", repr(config.sos.sms_to), '""'):
+        from edge.gps_unit import modem_fitting
+    return modem_fitting.sos_sms(config, clock, memory, recorder)
+
+
+@contextmanager
+def _needs_dbus(key: str, value: str, without: str) -> Iterator[None]:
+    """Around an import of modem_fitting, which only a box with a modem has memory for. Raises ConfigError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        wanted = f"{without}, or {error.name} installed (docs/modem.md)"
+        raise ConfigError("modem", [Problem(key=key, value=value, wanted=wanted)]) from error
 
 
 def _vehicle(
@@ -200,9 +221,9 @@ def _commands(clock: Clock, memory: Memory, known: dict[str, Verb], vehicle: "Ve
     return Commands(clock, CommandIds(memory), {**known, **more})
 
 
-def _workers(*, modem: "ModemWatch | None", cab: "Cab | None") -> dict[str, Loop]:
+def _workers(*, modem: "ModemWatch | None", cab: "Cab | None", sms: "SosSms | None") -> dict[str, Loop]:
     """The threads beside main and uplink, by name."""
-    parts = {"modem": modem, "cab": cab}
+    parts = {"modem": modem, "cab": cab, "sms": sms}
     return {name: part.run for name, part in parts.items() if part is not None}
 
 
