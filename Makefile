@@ -39,7 +39,7 @@ test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKIL
 check: $(VENV)/.dev ## Style, types (also with MicroPython's stubs), import contracts, documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy wire settings edge broker provisioning stage torture pantau bench fuzz packaging/deb_build.py packaging/deb_tree.py
+	$(BIN)/mypy wire running settings edge broker provisioning stage torture pantau bench fuzz packaging/deb_build.py packaging/deb_tree.py
 	@test -d build/micropython-stubs || $(BIN)/pip install --quiet --target build/micropython-stubs micropython-rp2-rpi-pico-w-stubs
 	$(BIN)/pyright -p packaging/micropython
 	$(BIN)/lint-imports --no-cache

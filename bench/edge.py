@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SETTLE_S: Final = 20.0  # connected, receiver found, imports done
 PARTS: Final = 6
 PART_S: Final = 20.0
-OURS: Final = ("edge", "settings", "wire")
+OURS: Final = ("edge", "running", "settings", "wire")
 
 
 def main(argv: Sequence[str]) -> int:

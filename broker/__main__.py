@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 from broker.config import CentreConfig, load_centre
 from broker.stopping import Stop
+from running.turns import LoopStop
+from running.watched import Watched
 from settings import EXIT_CONFIG, ConfigError
 from wire.errors import PantauError
 
 if TYPE_CHECKING:
     from broker.figure import Figure
+    from broker.store import Store
     from broker.survey import Survey
 
 STORE_RETRY_S = 0.5
@@ -87,9 +90,14 @@ def _bridge(config: CentreConfig, at: Callable[[str], None]) -> int:
     from broker.bridge import Bridge
     from broker.store_memory import StoreMemory
 
-    memory = StoreMemory(config.store_memory_path)
-    bridge = Bridge(config.bridge, lambda: memory.opened(config.store.url, at=at), _stop(), remember=memory.keep, at=at)
-    with ExitStack() as told:
+    stop = _stop()
+    watched = Watched(stop)
+    memory = StoreMemory(config.store_memory_path, away=watched.loop("committer").elsewhere)
+    bridge = Bridge(
+        config.bridge, lambda: memory.opened(config.store.url, at=at), stop,
+        remember=memory.keep, at=at, loop=watched.loop,
+    )  # fmt: skip
+    with watched.telling(ready=lambda: bridge.ready, status=bridge.status), ExitStack() as told:
         survey = _tell(config, told, "store", config.metrics.bridge_port, bridge.figures)
         code = bridge.run()
     return _left(code, stuck=bridge.stuck or (survey is not None and survey.stuck))
@@ -103,22 +111,22 @@ def _left(code: int, *, stuck: bool) -> int:
 
 
 def _publisher(config: CentreConfig, at: Callable[[str], None]) -> int:
-    from broker.published import Published, publisher_figures
+    from broker.published import Published, publisher_figures, publisher_status
     from broker.publisher import Publisher
-    from broker.store import StoreUnavailable, open_store
 
-    stop, told = _stop(), Published()
-    with ExitStack() as stack:
+    watched, told = Watched(_stop()), Published()
+    loop = watched.loop("publisher")
+
+    def serve(store: Store) -> None:
+        Publisher(
+            store, config.endpoint(config.credentials.publisher), told=told, away=loop.elsewhere, at=at
+        ).run(loop)  # fmt: skip
+
+    with watched.telling(ready=lambda: told.connected, status=lambda: publisher_status(told)), ExitStack() as stack:
         survey = _tell(
             config, stack, "ledger", config.metrics.publisher_port, lambda: publisher_figures(told, time.monotonic())
         )
-        while not stop.is_set():
-            try:
-                with open_store(config.store.url) as store:
-                    Publisher(store, config.endpoint(config.credentials.publisher), told=told, at=at).run(stop)
-            except StoreUnavailable as error:  # at the very first start the bridge has yet to make it
-                logging.info("waiting for the store: %s", error)
-                stop.wait(STORE_RETRY_S)
+        _with_store(config, loop, serve)
     return _left(0, stuck=survey is not None and survey.stuck)
 
 
@@ -126,29 +134,29 @@ def _work(config: CentreConfig, at: Callable[[str], None]) -> int:
     from zoneinfo import ZoneInfo
 
     from broker.config import needs_certificate
-    from broker.store import StoreUnavailable, open_store
     from broker.work.areas import Areas, BadAreas, read_areas
     from broker.work.deriver import Deriver
     from broker.work.memory import WorkMemory
-    from broker.work.teller import Spoken, Teller, work_figures
+    from broker.work.teller import Spoken, Teller, work_figures, work_status
 
     needs_certificate(config, config.credentials.work)
     try:
         areas = Areas(area for path in config.work.areas for area in read_areas(Path(path).read_text("utf-8"), path))
     except (OSError, UnicodeDecodeError, BadAreas) as error:
         raise ConfigError(f"work.areas: {error}") from error
-    stop, told = _stop(), Spoken()
+    watched, told = Watched(_stop()), Spoken()
+    loop = watched.loop("deriver")
     zone = ZoneInfo(config.work.timezone)
-    with ExitStack() as stack:
+
+    def serve(store: Store) -> None:
+        with WorkMemory(config.work_memory_path, at=at, away=loop.elsewhere) as memory:
+            deriver = Deriver(store, memory, zone=zone, areas=areas, keep_days=config.work.keep_days)
+            endpoint = config.endpoint(config.credentials.work)
+            Teller(store, memory, deriver, endpoint, told=told, away=loop.elsewhere).run(loop)
+
+    with watched.telling(ready=lambda: told.connected, status=lambda: work_status(told)), ExitStack() as stack:
         _tell(config, stack, None, config.metrics.work_port, lambda: work_figures(told))
-        while not stop.is_set():
-            try:
-                with open_store(config.store.url) as store, WorkMemory(config.work_memory_path, at=at) as memory:
-                    deriver = Deriver(store, memory, zone=zone, areas=areas, keep_days=config.work.keep_days)
-                    Teller(store, memory, deriver, config.endpoint(config.credentials.work), told=told).run(stop)
-            except StoreUnavailable as error:
-                logging.info("waiting for the store: %s", error)
-                stop.wait(STORE_RETRY_S)
+        _with_store(config, loop, serve)
     return 0
 
 
@@ -156,42 +164,63 @@ def _answers(config: CentreConfig) -> int:
     from broker.answers import Answers, look_of
     from broker.config import needs_certificate
     from broker.presence import read_presence
-    from broker.store import StoreUnavailable, open_store
 
     name = config.credentials.answers
     needs_certificate(config, name)
-    stop = _stop()
-    while not stop.is_set():
-        try:
-            with open_store(config.store.url) as store:
-                look = look_of(store, lambda: read_presence(config.presence_path)[0])
-                Answers(config.endpoint(name), name, config.roles.consumers, look).run(stop)
-        except StoreUnavailable as error:
-            logging.info("waiting for the store: %s", error)
-            stop.wait(STORE_RETRY_S)
+    watched = Watched(_stop())
+    loop = watched.loop("answers")
+    serving: list[Answers] = []
+
+    def serve(store: Store) -> None:
+        look = look_of(store, lambda: read_presence(config.presence_path)[0])
+        serving[:] = [Answers(config.endpoint(name), name, config.roles.consumers, look)]
+        serving[0].run(loop, watched.loop("network"))
+
+    def ready() -> bool:
+        return any(each.ready for each in serving)
+
+    with watched.telling(ready=ready, status=lambda: "takes questions" if ready() else "waiting for broker and store"):
+        _with_store(config, loop, serve)
     return 0
 
 
 def _sink(config: CentreConfig, name: str, path: Path, at: Callable[[str], None]) -> int:
-    from broker.sink import Aside, Given, Pump, options_of, sink_figures
-    from broker.store import StoreUnavailable, open_store
+    from broker.sink import Aside, Given, Pump, options_of, sink_figures, sink_status
 
     options, open_sink = options_of(config.sink(name), path.absolute().parent)
-    stop, given = _stop(), Given()
+    watched, given = Watched(_stop()), Given()
+    loop = watched.loop("sink")
     sink = open_sink(options)
     aside = Aside(config.aside_path(name))
-    with ExitStack() as stack:
+
+    def serve(store: Store) -> None:
+        Pump(store, sink, options, aside, given=given, away=loop.elsewhere, at=at).run(loop)
+
+    def no_store() -> None:
+        given.failures["store"] += 1
+
+    with watched.telling(ready=lambda: given.store_open, status=lambda: sink_status(given)), ExitStack() as stack:
         stack.callback(sink.close)
         _tell(config, stack, None, options.metrics_port, lambda: sink_figures(given, time.monotonic()))
-        while not stop.is_set():
-            try:
-                with open_store(config.store.url) as store:
-                    Pump(store, sink, options, aside, given=given, at=at).run(stop)
-            except StoreUnavailable as error:
-                given.failures["store"] += 1
-                logging.info("waiting for the store: %s", error)
-                stop.wait(STORE_RETRY_S)
+        _with_store(config, loop, serve, no_store)
     return 0
+
+
+def _with_store(
+    config: CentreConfig, loop: LoopStop, serve: Callable[[Store], None], failed: Callable[[], None] = lambda: None
+) -> None:
+    """Serve from the store until stopped; it may come and go, and at the very first start the bridge has yet to make
+    it."""
+    from broker.store import StoreUnavailable, open_store
+
+    while not loop.is_set():
+        try:
+            with open_store(config.store.url, away=loop.elsewhere) as store:
+                serve(store)
+        except StoreUnavailable as error:
+            failed()
+            logging.info("waiting for the store: %s", error)
+            loop.wait(STORE_RETRY_S)
 
 
 def _tell(

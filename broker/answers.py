@@ -21,8 +21,8 @@ from broker.live import Picture, moved, state_message
 from broker.mqtt import Endpoint, Link
 from broker.nearest import MOST, STALE_S, Point, Question, nearest
 from broker.presence import Presence
-from broker.publisher import Stop
 from broker.store import Store
+from running.turns import Stop, Turns
 from wire.errors import PeerViolation
 from wire.topics import EVERY_QUESTION, answer, parse_ask
 
@@ -48,9 +48,15 @@ class Answers:
         self._asked: Queue[tuple[str, bytes]] = Queue(QUEUE_QUESTIONS)
         self._link = Link(endpoint, name, subscriptions=[(EVERY_QUESTION, 1)], received=self._hear)
 
-    def run(self, stop: Stop) -> None:
+    @property
+    def ready(self) -> bool:
+        """Whether questions arrive; callable from any thread."""
+        return self._link.subscribed
+
+    def run(self, stop: Stop, network_turns: Turns | None = None) -> None:
         """Raises StoreUnavailable; questions asked meanwhile are lost, and asked again by who needs an answer."""
-        network = threading.Thread(target=self._link.run, name="answers network")
+        turns = network_turns or Turns()
+        network = threading.Thread(target=self._link.run, args=(turns,), name="answers network")
         network.start()
         seen: tuple[list[Mapping[str, Any]], Mapping[str, Presence]] = [], {}
         seen_s = -FRESH_S
@@ -67,6 +73,7 @@ class Answers:
         finally:
             self._link.close()
             network.join()
+            turns.ended()
 
     def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         if retained:  # a question is of now

@@ -27,6 +27,7 @@ from broker.mqtt import Endpoint, Link
 from broker.receipts import Receipts
 from broker.stopping import Stop
 from broker.store import Store, StoreVersion
+from running.turns import LoopStop
 from settings import EXIT_CONFIG
 from wire.errors import PantauError
 from wire.topics import bridge_state
@@ -49,6 +50,7 @@ NOTICE_LIMIT_BYTES: Final = 4096
 COMMIT_WITHIN_S: Final = 2.5
 SAY_WITHIN_S: Final = 1.0
 BREAK_OFF_S: Final = 0.5
+STORE_SLOW_S: Final = 5.0  # a commit that takes so long is worth a word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,10 @@ class Bridge:
         receipts: Receipts | None = None,
         remember: Callable[[Store], None] = lambda _store: None,
         at: Callable[[str], None] = lambda _point: None,
+        loop: Callable[[str], LoopStop] | None = None,
     ) -> None:
+        """`loop` gives each of its four threads, by name, what it asks at every turn."""
+        self._loop = loop or (lambda _name: LoopStop(stop))
         self._settings = settings
         self._at = at
         self._stop = stop
@@ -106,16 +111,18 @@ class Bridge:
 
         On the way out the running commit is finished, the receipts owed are sent and the bridge says offline.
         """
-        committing = self._thread("committer", lambda: self._committer.run(self._stop))
-        store_id = self._wait_for_store()
+        committing = self._thread("committer", lambda: self._committer.run(self._loop("committer")))
+        desk = self._loop("desk")
+        store_id = self._wait_for_store(desk)
         if store_id is None:
             self._join([committing], COMMIT_WITHIN_S)
             return self._exit_code()
         mine = BridgeState(online=True, session=int(time.time() * 1000), store_id=store_id)
         reader = self._links["reader"] = self._reader(mine)
-        reading, receipting = self._thread("reader", reader.run), self._thread("receipts", self._down.run)
+        reading = self._thread("reader", lambda: reader.run(self._loop("reader")))
+        receipting = self._thread("receipts", lambda: self._down.run(self._loop("receipts")))
         try:
-            yields = self._sit_at_desk(mine, reader)
+            yields = self._sit_at_desk(mine, reader, desk)
         finally:
             self._stop.set()
             self._join([committing], COMMIT_WITHIN_S)
@@ -156,23 +163,25 @@ class Bridge:
         if not self._committer.woken.is_set():
             self._committer.woken.set()
 
-    def _wait_for_store(self) -> int | None:
+    def _wait_for_store(self, desk: LoopStop) -> int | None:
         """The store's identity; nothing is said to anybody before there is a store."""
-        while not self._stop.is_set():
+        while not desk.is_set():
             try:
                 return self._store_ids.get(timeout=0.2)
             except queue.Empty:
                 continue
         return None
 
-    def _sit_at_desk(self, mine: BridgeState, reader: Link) -> bool:
+    def _sit_at_desk(self, mine: BridgeState, reader: Link, loop: LoopStop) -> bool:
         topic, state = bridge_state(self._settings.name), mine.encode()
 
         def publish_state() -> None:
             reader.publish(topic, state, qos=1, retain=True)
 
         path = self._settings.downlink_path
-        with Downlink(path) as downlink, Calls(path) as calls:
+        with loop.elsewhere():
+            downlink, calls = Downlink(path), Calls(path)
+        with downlink, calls:
             desk = self._desk = Desk(
                 mine,
                 self._settings.name,
@@ -184,9 +193,27 @@ class Bridge:
                 downlink=downlink,
                 calls=calls,
                 counters=self.counters,
+                away=loop.elsewhere,
                 at=self._at,
             )
-            return desk.run(self._stop)
+            return desk.run(loop)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes parcels; callable from any thread."""
+        reader = self._links.get("reader")
+        return self._desk is not None and reader is not None and reader.subscribed
+
+    def status(self) -> str:
+        """What `systemctl status` shows of it; callable from any thread."""
+        desk, begun_s = self._desk, self._committer.tally.begun_mono_s
+        if desk is None:
+            return "waiting for the store"
+        if begun_s is not None and (waits_s := time.monotonic() - begun_s) > STORE_SLOW_S:
+            return f"the store does not answer, for {waits_s:.0f} s now; nothing is receipted"
+        if not self.ready:
+            return "waiting for the broker"
+        return f"{desk.fleet.online} units online; {self._committer.counters['rows']} rows stored since the start"
 
     def counters(self) -> dict[str, int]:
         """What was counted so far, by reason; callable from any thread."""

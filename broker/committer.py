@@ -18,9 +18,9 @@ from typing import Final, Protocol, TypeVar
 from broker.lanes import Cost, Lanes, Numbers, Queued, Spent
 from broker.presence import Heard
 from broker.receipts import Gathered, Key, Receipts
-from broker.stopping import Stop
 from broker.store import Arrival, Outcome, Store, StoreUnavailable
 from broker.tally import BULK, DUPLICATE, LIVE, POISON, Tally
+from running.turns import Stop
 from wire.decode import Parcel, decode_parcel, encode_receipt
 from wire.errors import PeerViolation
 from wire.kinds import CLASS_ALARM, KIND_EVENT, KIND_REPORTED, KIND_RESULT

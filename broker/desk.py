@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ from broker.calls import Calls
 from broker.committer import Alarm, Result, Send, reason
 from broker.downlink import Downlink
 from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
-from broker.stopping import Stop
+from running.turns import Away, Stop
 from wire import records_pb2
 from wire.decode import decode_body
 from wire.errors import PeerViolation
@@ -84,6 +85,7 @@ class Desk:
         downlink: Downlink,
         calls: Calls,
         counters: Callable[[], Mapping[str, int]],
+        away: Away = nullcontext,
         at: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._mine = mine
@@ -96,6 +98,7 @@ class Desk:
         self._downlink = downlink
         self._calls = calls
         self._counters_of_all = counters
+        self._away = away
         self._at = at
         self.counters: Counter[str] = Counter()
         self.register = Register(read_presence(presence_path)[0])
@@ -241,7 +244,8 @@ class Desk:
     def _with_downlink(self, act: Callable[[Downlink], None]) -> None:
         """Commands and configuration can wait: their file's trouble is said once and stops nothing."""
         try:
-            act(self._downlink)
+            with self._away():
+                act(self._downlink)
             self._downlink_fails = False
         except sqlite3.OperationalError as error:
             log.log(logging.DEBUG if self._downlink_fails else logging.WARNING, "downlink file: %s", error)
@@ -251,10 +255,10 @@ class Desk:
         units = self.register.all()
         online = sum(unit.online for unit in units)
         self.fleet = Fleet(online, len(units) - online, sum(unit.waiting_bytes or 0 for unit in units))
+        counters = {**self._counters_of_all(), **self.counters}
         try:
-            write_presence(
-                self._presence_path, units, {**self._counters_of_all(), **self.counters}, _utc_ms(), at=self._at
-            )
+            with self._away():
+                write_presence(self._presence_path, units, counters, _utc_ms(), at=self._at)
         except OSError as error:
             self.counters["presence_unwritten"] += 1
             log.debug("presence: %s", error)

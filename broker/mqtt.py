@@ -16,6 +16,8 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from running.turns import Turns
+
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 10  # broker and bridge are neighbours: a dead one is noticed within 15 s
@@ -69,6 +71,7 @@ class Link:
         self._closing = threading.Event()
         self._lost_mono_s: float | None = None
         self._warned_mono_s = -WARN_EVERY_S
+        self.subscribed = False  # the broker has granted it, on the connection there is
         self._tls = _context(endpoint)
         self._client = self._wire(will)
 
@@ -81,25 +84,33 @@ class Link:
         client.on_socket_register_write = lambda *_: None
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         if will is not None:
             client.will_set(will[0], will[1], qos=1, retain=True)
         return client
 
-    def run(self) -> None:
-        """Connect and stay connected until `close`; blocks."""
+    def run(self, turns: Turns | None = None) -> None:
+        """Connect and stay connected until `close`; blocks. `turns` is told that it turns."""
         delay_s = 0.0
-        while not self._closing.wait(random.uniform(0.0, delay_s)):
+        turns = turns or Turns()
+        while True:
+            pause_s = random.uniform(0.0, delay_s)
+            turns.turned(pause_s)
+            if self._closing.wait(pause_s):
+                return
             started_s = time.monotonic()
             try:
-                _show(self._tls, self._endpoint)
-                self._client.connect(self._endpoint.host, self._endpoint.port, KEEPALIVE_S)
+                with turns.elsewhere():  # name servers take their time
+                    _show(self._tls, self._endpoint)
+                    self._client.connect(self._endpoint.host, self._endpoint.port, KEEPALIVE_S)
             except OSError as error:
                 self._lost(str(error))
             else:
                 if self._closing.is_set():  # closed while it was connecting
                     self._client.disconnect()
                 while self._client.loop(LOOP_S) == paho.MQTT_ERR_SUCCESS:
+                    turns.turned()
                     self._read_on()
             steady = time.monotonic() - started_s >= STEADY_S
             delay_s = FIRST_RETRY_S if steady else min(SLOWEST_RETRY_S, max(FIRST_RETRY_S, 2 * delay_s))
@@ -153,7 +164,13 @@ class Link:
         if self._connected is not None:
             self._connected()
 
+    def _on_subscribe(self, _client: Any, _userdata: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        self.subscribed = not any(reason.is_failure for reason in reasons)
+        if not self.subscribed:
+            log.error("%s: the broker refuses what is to be read", self.name)
+
     def _on_disconnect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self.subscribed = False
         if reason.is_failure:
             self._lost(str(reason))
 

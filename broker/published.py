@@ -52,6 +52,13 @@ class Published:
         self.proven_mono_s = now_mono_s
 
 
+def publisher_status(told: Published) -> str:
+    """What `systemctl status` shows of it."""
+    if not told.connected:
+        return "waiting for the broker or the store"
+    return f"published up to log_id {told.cursor}; {max(0, told.position - told.cursor)} not proven yet"
+
+
 def publisher_figures(told: Published, now_mono_s: float) -> list[Figure]:
     """All that the publisher counts."""
     proven_s = told.proven_mono_s

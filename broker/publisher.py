@@ -10,7 +10,8 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from contextlib import nullcontext
+from typing import Final
 
 from broker.clean import read_body, record_message, stream_of
 from broker.mqtt import Endpoint
@@ -18,6 +19,7 @@ from broker.outlet import Connection, OutletLost
 from broker.published import RECORD, STATE, Published
 from broker.states import States
 from broker.store import Store, StoreUnavailable, open_store
+from running.turns import Away, Stop
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +41,6 @@ STORE_POLL_S: Final = 0.2
 POINTS: Final = ("publish:queued", "publish:sent", "cursor:proven", "cursor:moved")
 
 
-class Stop(Protocol):
-    """What the loop asks at every turn."""
-
-    def is_set(self) -> bool:
-        """True when the loop should end."""
-
-    def wait(self, timeout: float) -> bool:
-        """Sleep up to `timeout` seconds; True when the loop should end."""
-
-
 class Publisher:
     """Publishes until stopped; broker and store may come and go."""
 
@@ -60,13 +52,15 @@ class Publisher:
         utc_ms: Callable[[], int] = lambda: time.time_ns() // 10**6,
         at: Callable[[str], None] = lambda _point: None,
         told: Published | None = None,
+        away: Away = nullcontext,
     ):
-        """`told`: where it counts, when somebody else wants to read that."""
+        """`told`: where it counts, when somebody else wants to read that; `away`: around connecting."""
         self._store = store
         self._endpoint = endpoint
         self._utc_ms = utc_ms
         self._at = at
         self._told = told or Published()
+        self._away = away
         self._states = States(store)
 
     def run(self, stop: Stop) -> None:
@@ -75,7 +69,8 @@ class Publisher:
         while not stop.is_set():
             connection = Connection(self._endpoint)
             try:
-                connection.open()
+                with self._away():
+                    connection.open()
                 log.info("publishing to %s port %d", self._endpoint.host, self._endpoint.port)
                 failures = 0
                 _Run(self._store, connection, self._states, self._utc_ms, self._told, self._at).until(stop)

@@ -13,6 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import make_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +21,9 @@ from typing import Any, Final
 
 from broker.clean import read_body, record_message, stream_of, utc_text
 from broker.figure import Figure, by, counter, gauge
-from broker.publisher import Stop
 from broker.sinks import Item, NotNow, Options, Refused, Sink
 from broker.store import LogEntry, Store, StoreUnavailable
+from running.turns import Away, Stop
 from settings import ConfigError, Problem
 from settings.load import from_document
 
@@ -65,8 +66,16 @@ class Given:
 
     def __init__(self) -> None:
         self.delivered = self.set_aside = self.cursor = self.unread = 0
+        self.store_open = False
         self.failures: Counter[str] = Counter({"not_now": 0, "store": 0})
         self.delivered_mono_s: float | None = None
+
+
+def sink_status(given: Given) -> str:
+    """What `systemctl status` shows of it."""
+    if not given.store_open:
+        return "waiting for the store"
+    return f"{given.delivered} records delivered since the start, {given.unread} log entries to go"
 
 
 def sink_figures(given: Given, now_mono_s: float) -> list[Figure]:
@@ -121,20 +130,24 @@ class Pump:
         aside: Aside,
         *,
         given: Given | None = None,
+        away: Away = nullcontext,
         at: Callable[[str], None] = lambda _point: None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        """`given`: where it counts; `away`: around waiting for the consumer, or for the disk of what it refuses."""
         self._store = store
         self._sink = sink
         self._options = options
         self._aside = aside
         self._given = given or Given()
+        self._away = away
         self._at = at
         self._uniform = uniform
         self._name = cursor_name(options.name)
         self._most = options.batch
         self._heads: dict[str, int] = {}  # topic: the log_id before on it
         self._cursor = self._position = store.cursor(self._name)
+        self._given.store_open = True
         self._moved_s = time.monotonic()
 
     def run(self, stop: Stop) -> None:
@@ -188,13 +201,15 @@ class Pump:
         while first < len(items) and not stop.is_set():
             some = items[first : first + self._most]
             try:
-                self._sink.deliver(some)
+                with self._away():
+                    self._sink.deliver(some)
             except Refused as error:
                 if len(some) > 1:
                     self._most = len(some) // 2
                     continue
                 log.error("log_id %d is set aside: %s", some[0].entry.log_id, error)
-                self._aside.put(some[0], str(error))
+                with self._away():
+                    self._aside.put(some[0], str(error))
                 self._given.set_aside += 1
             else:
                 self._given.delivered += len(some)

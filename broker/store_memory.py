@@ -11,11 +11,13 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 from broker.store import Store, open_store
 from broker.store.values import StoreVersion
+from running.turns import Away
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +32,10 @@ class OtherStore(StoreVersion):
 class StoreMemory:
     """The file at `path`, written by the bridge's committing thread alone."""
 
-    def __init__(self, path: Path, *, mono_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, *, mono_s: Callable[[], float] = time.monotonic, away: Away = nullcontext) -> None:
         self._path = path
         self._mono_s = mono_s
+        self._away = away
         self._due_s = float("-inf")
 
     def opened(self, url: str, *, at: Callable[[str], None] = lambda _point: None) -> Store:
@@ -41,7 +44,7 @@ class StoreMemory:
         Raises StoreUnavailable also while a store that was there once is not there now, OtherStore when it is another.
         """
         known = self._recalled()
-        store = open_store(url, writer=True, make=known is None, at=at)
+        store = open_store(url, writer=True, make=known is None, at=at, away=self._away)
         try:
             if known is not None:
                 self._hold_against(store, *known)
@@ -70,7 +73,8 @@ class StoreMemory:
 
     def _recalled(self) -> tuple[int, int] | None:
         try:
-            said = json.loads(self._path.read_text("utf-8"))
+            with self._away():
+                said = json.loads(self._path.read_text("utf-8"))
             return int(said["store_id"]), int(said["next_log_id"])
         except FileNotFoundError:
             return None
@@ -81,7 +85,8 @@ class StoreMemory:
     def _write(self, store: Store) -> None:
         beside = self._path.with_suffix(".new")
         try:
-            beside.write_text(json.dumps({"store_id": store.store_id, "next_log_id": store.next_log_id()}), "utf-8")
-            beside.replace(self._path)
+            with self._away():
+                beside.write_text(json.dumps({"store_id": store.store_id, "next_log_id": store.next_log_id()}), "utf-8")
+                beside.replace(self._path)
         except OSError as error:  # a full disk; commits go on
             log.debug("not remembered: %s", error)

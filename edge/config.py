@@ -11,8 +11,8 @@ from typing import Any
 
 from edge.budget import Plan
 from edge.clock import BUILT_UTC_MS
-from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, Supply, pin_problems
-from settings import ConfigError, setting
+from edge.vehicle_config import Buzzer, FuelSender, Input, Lamps, PowerPlan, SosPlan, Supply, pin_problems
+from settings import ConfigError, Problem, setting
 from settings.checks import host_name
 from settings.load import from_document, read_document
 from wire.topics import valid_unit
@@ -23,7 +23,7 @@ FIRMWARE = "0.1.0"  # the version in pyproject.toml; asking importlib.metadata f
 BUILD_DATE = datetime.fromtimestamp(BUILT_UTC_MS // 1000, UTC).date()
 
 
-MODEM_STEPS = ("reattach", "restart", "reboot")  # of edge/modem_ladder.py: a box has no relay for its modem yet
+MODEM_STEPS = ("reattach", "restart", "power_cycle", "reboot")  # of edge/modem_ladder.py
 
 
 def _unit_name(name: str) -> str | None:
@@ -248,7 +248,19 @@ class ModemWatched:
     )  # fmt: skip
     steps: tuple[str, ...] = setting(
         "what may be done for it, lowest first", default=("reattach", "restart"), check=_steps,
-        wanted='a list of "reattach", "restart", "reboot"', reason="a reboot of the box is for whoever asks for it",
+        wanted='a list of "reattach", "restart", "power_cycle", "reboot"',
+        reason="a relay has to be there, and a reboot of the box is for whoever asks for it",
+    )  # fmt: skip
+    relay_pin: int | None = setting(
+        'GPIO number of the relay in the modem\'s supply, for the step "power_cycle" (docs/modem.md)', at_least=0,
+        at_most=27, default=None, reason="not wired",
+    )  # fmt: skip
+    relay_active_low: bool = setting(
+        "the relay's board energises its coil when the pin is low", default=False, reason="a transistor drives it"
+    )
+    relay_off_s: float = setting(
+        "how long the modem is without power", unit="s", at_least=2, at_most=60, default=10.0,
+        reason="longer than its capacitors hold it up",
     )  # fmt: skip
 
 
@@ -318,6 +330,7 @@ class UnitConfig:
     fuel: FuelSender
     supply: Supply
     power: PowerPlan
+    sos: SosPlan
 
 
 def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None = None) -> UnitConfig:
@@ -328,6 +341,12 @@ def load_unit(path: str | Path, desired: Mapping[str, Mapping[str, Any]] | None 
         own = document.get(table, {})
         document[table] = {**own, **keys} if isinstance(own, dict) else own
     config = from_document(document, UnitConfig, name=str(file), folder=file.absolute().parent)
-    if problems := list(pin_problems(config.inputs, config.lamps, config.buzzer, config.fuel, config.supply)):
+    relay_pin = config.modem.relay_pin
+    problems = list(
+        pin_problems(config.inputs, config.lamps, config.buzzer, config.fuel, config.supply, relay_pin=relay_pin)
+    )
+    if "power_cycle" in config.modem.steps and relay_pin is None:
+        problems.append(Problem(key="modem.relay_pin", value=None, wanted='must be given with the step "power_cycle"'))
+    if problems:
         raise ConfigError(str(path), problems)
     return config

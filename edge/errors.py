@@ -24,3 +24,7 @@ class OutboxCorrupt(PantauError, OSError):
 
 class ModemRefused(PantauError):
     """ModemManager is not there, or does not answer as it should."""
+
+
+class SmsUnsure(ModemRefused):
+    """The modem was asked to send a message, and what became of it is not known."""

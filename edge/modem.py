@@ -14,7 +14,7 @@ from typing import Any, Final
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from edge.errors import ModemRefused
+from edge.errors import ModemRefused, SmsUnsure
 from edge.modem_cell import Cell, settled
 from edge.modem_ladder import REATTACH, REBOOT, RESTART
 
@@ -26,12 +26,15 @@ MODEM: Final = NAME + ".Modem"
 SIGNAL: Final = MODEM + ".Signal"
 SIM: Final = NAME + ".Sim"
 LOCATION: Final = MODEM + ".Location"
+MESSAGING: Final = MODEM + ".Messaging"
+SMS: Final = NAME + ".Sms"
 LAC_CI: Final = 1  # MM_MODEM_LOCATION_SOURCE_3GPP_LAC_CI, which ModemManager enables by itself
 LOGIN: Final = "org.freedesktop.login1"
 LOGIN_PATH: Final = "/org/freedesktop/login1"
 NO_SIM_PATH: Final = "/"
 LOOK_EVERY_S: Final = 1.0
 ANSWER_S: Final = 10.0
+SEND_S: Final = 25.0  # a network takes its time; with all that comes before it a turn stays below a minute
 SIGNAL_EVERY_S: Final = 2  # how often the modem is asked for its signal while we look (Signal.Setup)
 
 Properties = dict[str, dict[str, Any]]  # interface -> name -> value
@@ -50,16 +53,50 @@ def take(step: str, *, address: str | None = None) -> None:
     asyncio.run(_take(step, address))
 
 
+def send_sms(number: str, text: str, *, address: str | None = None) -> None:
+    """One short message, at most 160 characters of ASCII. ModemRefused: it never left; SmsUnsure: it may have."""
+    asyncio.run(_send_sms(number, text, address))
+
+
+async def _send_sms(number: str, text: str, address: str | None) -> None:
+    bus = await _connected(address)
+    try:
+        modem = await _first_modem(bus)
+        message = {"number": Variant("s", number), "text": Variant("s", text)}
+        (path,) = await _call(bus, modem, MESSAGING, "Create", "a{sv}", [message])
+        try:
+            await _call(bus, path, SMS, "Send", within_s=SEND_S)
+        except ModemRefused as error:
+            raise SmsUnsure(str(error)) from error
+        finally:
+            await _forget(bus, modem, path)
+    finally:
+        bus.disconnect()
+
+
+async def _forget(bus: MessageBus, modem: str, path: str) -> None:
+    """The modem's memory has room for a few dozen messages; one that stays there harms nothing yet."""
+    try:
+        await _call(bus, modem, MESSAGING, "Delete", "o", [path])
+    except ModemRefused as error:
+        log.info("%s", error)
+
+
+async def _first_modem(bus: MessageBus) -> str:
+    (objects,) = await _call(bus, PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+    path = next((path for path, found in sorted(objects.items()) if MODEM in found), None)
+    if path is None:
+        raise ModemRefused("no modem")
+    return str(path)
+
+
 async def _take(step: str, address: str | None) -> None:
     bus = await _connected(address)
     try:
         if step == REBOOT:
             await _call(bus, LOGIN_PATH, LOGIN + ".Manager", "Reboot", "b", [False], to=LOGIN)
             return
-        (objects,) = await _call(bus, PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
-        path = next((path for path, found in sorted(objects.items()) if MODEM in found), None)
-        if path is None:
-            raise ModemRefused("no modem")
+        path = await _first_modem(bus)
         if step == REATTACH:
             await _call(bus, path, MODEM + ".Modem3gpp", "Register", "s", [""])
         elif step == RESTART:
@@ -162,12 +199,13 @@ async def _call(
     body: list[Any] | None = None,
     *,
     to: str = NAME,
+    within_s: float = ANSWER_S,
 ) -> list[Any]:
     message = Message(
         destination=to, path=path, interface=interface, member=member, signature=signature, body=body or []
     )
     try:
-        answer = await asyncio.wait_for(bus.call(message), ANSWER_S)
+        answer = await asyncio.wait_for(bus.call(message), within_s)
     except (TimeoutError, EOFError, OSError) as error:
         raise ModemRefused(f"{member}: {error or 'no answer'}") from error
     if answer is None or answer.message_type is not MessageType.METHOD_RETURN:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from edge.errors import ModemRefused
 from edge.modem_cell import REGISTRATIONS, STATES, Cell
-from edge.modem_ladder import Ladder, Seen
+from edge.modem_ladder import POWER_CYCLE, Ladder, Seen
 from wire import encode
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,21 @@ class Stop(Protocol):
     def wait(self, timeout_s: float) -> bool: ...
 
 
+class Relay(Protocol):
+    """What is asked of the relay (edge/modem_relay.py)."""
+
+    def open(self) -> None: ...
+    def cycle(self, wait: Callable[[float], bool]) -> None: ...
+    def close(self) -> None: ...
+
+
+def _sleep(for_s: float) -> bool:
+    time.sleep(for_s)
+    return False
+
+
 class ModemWatch:
-    """`run` is the thread; `account` may be asked from any. `look` and `take` are edge/modem.py's, or a relay's."""
+    """`run` is the thread; `account` may be asked from any. `look` and `take` are edge/modem.py's."""
 
     def __init__(
         self,
@@ -37,8 +51,10 @@ class ModemWatch:
         quiet: Callable[[], bool],
         now_s: Callable[[], float],
         keep: Callable[[list[tuple[float, str]]], None],
+        relay: Relay | None = None,
     ) -> None:
-        """`heard_centre`: now; `quiet`: nobody needs the box this minute; `keep`: the ladder's steps, over a reboot."""
+        """`heard_centre`: now; `quiet`: nobody needs the box this minute; `keep`: the ladder's steps, over a reboot;
+        `relay`: the modem's supply, where it is wired."""
         self._look = look
         self._take = take
         self._ladder = ladder
@@ -46,17 +62,30 @@ class ModemWatch:
         self._quiet = quiet
         self._now_s = now_s
         self._keep = keep
+        self._relay = relay
         self._cell: Cell | None = None
         self._told = False
 
     def run(self, stop: Stop) -> None:
-        """Until `stop` is set."""
-        self.turn()
-        while not stop.wait(LOOK_EVERY_S):
-            self.turn()
+        """Until `stop` is set; then, as before the first look, the modem has power."""
+        try:
+            self._open_relay()
+            self.turn(stop.wait)
+            while not stop.wait(LOOK_EVERY_S):
+                self.turn(stop.wait)
+        finally:
+            if self._relay is not None:
+                self._relay.close()
 
-    def turn(self) -> None:
-        """One look, and the step that it calls for."""
+    def _open_relay(self) -> None:
+        if self._relay is not None:
+            try:
+                self._relay.open()
+            except ModemRefused as error:  # asked again when it is needed
+                log.warning("%s", error)
+
+    def turn(self, wait: Callable[[float], bool] = _sleep) -> None:
+        """One look, and the step that it calls for; `wait` sleeps so many seconds, True when told to stop."""
         cell = self._looked()
         self._cell = cell
         works = cell is not None and cell.registered and cell.state == CONNECTED
@@ -67,7 +96,10 @@ class ModemWatch:
         self._keep(self._ladder.recent(self._now_s()))  # first: a reboot leaves no time for it
         log.warning("modem: %s", step)
         try:
-            self._take(step)
+            if step == POWER_CYCLE and self._relay is not None:
+                self._relay.cycle(wait)
+            else:
+                self._take(step)
         except ModemRefused as error:
             log.warning("modem: %s did not work: %s", step, error)
 

@@ -116,6 +116,10 @@ class Outbox:
         """How many rows it holds, as far as is known; reads nothing."""
         return self._writer.state.rows if self._writer.state else 0
 
+    def holds(self, row_id: int) -> bool:
+        """Whether that row waits for its receipt, as far as is known; reads nothing."""
+        return self._writer.state is None or row_id in self._writer.state.held
+
     @property
     def last_interval(self) -> int | None:
         """Number committed with the last append that had one; None when none had, or the file can not be read."""

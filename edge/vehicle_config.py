@@ -111,6 +111,30 @@ class Supply:
     )  # fmt: skip
 
 
+def _number(number: str) -> str | None:
+    digits = number.removeprefix("+")
+    right = not number or (digits.isascii() and digits.isdecimal() and 3 <= len(digits) <= 15)
+    return None if right else "digits, 3 to 15, after a + where it is international"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SosPlan:
+    """What more is done when somebody calls for help and the centre does not have it (docs/inputs.md)."""
+
+    sms_to: str = setting(
+        "the call goes there as a short message, too, through ModemManager; empty = it does not", default="",
+        check=_number, wanted='a telephone number in quotes, e.g. "+62811123456"',
+        reason="who reads it is a city's matter",
+    )  # fmt: skip
+    sms_after_s: float = setting(
+        "without a receipt for so long", unit="s", at_least=10, at_most=3600, default=60.0,
+        reason="a tunnel and a new connection are over by then",
+    )  # fmt: skip
+    sms_an_hour: int = setting(
+        "so many at most", at_least=1, at_most=20, default=3, reason="each costs money, and one is enough to be heard"
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PowerPlan:
     """When the box goes off by itself. Without an ignition wire, or a voltage, the rules that need it do nothing."""
@@ -138,12 +162,19 @@ class PowerPlan:
 
 
 def pin_problems(
-    inputs: tuple[Input, ...], lamps: Lamps, buzzer: Buzzer, fuel: FuelSender, supply: Supply
+    inputs: tuple[Input, ...],
+    lamps: Lamps,
+    buzzer: Buzzer,
+    fuel: FuelSender,
+    supply: Supply,
+    *,
+    relay_pin: int | None = None,
 ) -> Iterator[Problem]:
     """What is wrong between the tables: two uses of one pin, one name twice, a tank without its table."""
     used = {f"inputs {number}.pin": each.pin for number, each in enumerate(inputs, 1)}
     used |= {f"lamps.{name}_pin": pin for name, pin in lamps.pins.items()}
     used |= {"buzzer.pin": buzzer.pin} if buzzer.pin is not None else {}
+    used |= {"modem.relay_pin": relay_pin} if relay_pin is not None else {}
     taken: dict[int, str] = {}
     if fuel.channel is not None or supply.channel is not None:
         taken |= SPI_PINS

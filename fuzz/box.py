@@ -52,6 +52,10 @@ class Shelved:
         self.last_interval = self.last_interval if interval is None else interval
         return len(self.records)
 
+    def holds(self, row_id: int) -> bool:
+        """Nothing is receipted here."""
+        return row_id <= len(self.records)
+
     def settle(self) -> bool:
         """There is nothing to wait for."""
         return True

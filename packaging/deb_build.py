@@ -42,11 +42,11 @@ class Package:
 
 PANTAU: Final = {"pantau": "pantau.__main__"}
 PACKAGES: Final = (
-    Package("pantau-gps-unit", ("wire", "settings", "edge", "pantau"), PANTAU, pure=True),
-    Package("pantau-broker", ("wire", "settings", "edge", "broker", "pantau"), PANTAU),
+    Package("pantau-gps-unit", ("wire", "running", "settings", "edge", "pantau"), PANTAU, pure=True),
+    Package("pantau-broker", ("wire", "running", "settings", "edge", "broker", "pantau"), PANTAU),
     Package(
         "pantau-provision",
-        ("wire", "settings", "edge", "broker", "provisioning", "pantau"),
+        ("wire", "running", "settings", "edge", "broker", "provisioning", "pantau"),
         {"pantau-provision": "pantau.provision.__main__"},
     ),
 )

@@ -12,6 +12,8 @@ import binascii
 import logging
 import signal
 import ssl
+import threading
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,10 +25,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from provisioning.enrolment import Enrolments, Refused
 from provisioning.est import PATH
+from running.turns import Away, LoopStop, StopSwitch
+from running.watched import Watched
 
 log = logging.getLogger(__name__)
 
 X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h
+TURN_S: Final = 0.5
 REQUEST_LIMIT_BYTES: Final = 16_384  # a request with an RSA key of 4096 bits is 2 kB in base64
 _CERTIFICATES: Final = {"Content-Type": "application/pkcs7-mime; smime-type=certs-only"}
 _BASE64: Final = {"Content-Transfer-Encoding": "base64"}
@@ -43,8 +48,8 @@ class Place:
     key_path: Path
 
 
-def application(enrolments: Enrolments) -> web.Application:
-    """The three operations."""
+def application(enrolments: Enrolments, away: Away = nullcontext) -> web.Application:
+    """The three operations; `away`: around what waits for the registry's disk."""
     app = web.Application(client_max_size=REQUEST_LIMIT_BYTES, middlewares=[_refusals])
 
     async def cacerts(_request: web.Request) -> web.Response:
@@ -53,16 +58,18 @@ def application(enrolments: Enrolments) -> web.Application:
     async def simpleenroll(request: web.Request) -> web.Response:
         name, code = credentials_of(request.headers.get("Authorization", ""))
         asked = request_of(await request.read())
-        issued = enrolments.enrol(name, code, asked, address=request.remote or "")
+        with away():
+            issued = enrolments.enrol(name, code, asked, address=request.remote or "")
         return _certificates([x509.load_pem_x509_certificate(issued)])
 
     async def simplereenroll(request: web.Request) -> web.Response:
         shown = _shown(request)
         if shown is None:
             raise Refused(401, "show the certificate that is to be renewed")
-        return _certificates(
-            [x509.load_pem_x509_certificate(enrolments.renew(shown, request_of(await request.read())))]
-        )
+        asked = request_of(await request.read())
+        with away():
+            issued = enrolments.renew(shown, asked)
+        return _certificates([x509.load_pem_x509_certificate(issued)])
 
     app.add_routes(
         [
@@ -76,22 +83,45 @@ def application(enrolments: Enrolments) -> web.Application:
 
 def serve(enrolments: Enrolments, place: Place) -> None:
     """Until SIGINT or SIGTERM; SIGHUP: its own certificate was renewed. OSError when the port is taken."""
-    app, tls = application(enrolments), context(place)
+    switch, listening = StopSwitch(), threading.Event()
+    watched = Watched(switch)
+    turns = watched.loop("server")
+    app, tls = application(enrolments, turns.elsewhere), context(place)
+    try:
+        with watched.telling(ready=listening.is_set, status=lambda: f"{place.host} port {place.port}"):
+            asyncio.run(_until_stopped(app, tls, place, switch, turns, listening))
+    finally:
+        switch.close()
 
-    async def hear_of_renewal(_app: web.Application) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _show, tls, place)
 
-    app.on_startup.append(hear_of_renewal)
-    web.run_app(
-        app,
-        host=place.host,
-        port=place.port,
-        ssl_context=tls,
-        print=None,
-        access_log=None,  # it would write who asked for what with which header; enrolment.py says what matters
-        shutdown_timeout=2.0,
-        handle_signals=True,
-    )
+async def _until_stopped(
+    app: web.Application,
+    tls: ssl.SSLContext,
+    place: Place,
+    switch: StopSwitch,
+    turns: LoopStop,
+    listening: threading.Event,
+) -> None:
+    """Listen, and show twice a second that the event loop turns."""
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        switch.set()
+        stopped.set()
+
+    for number, act in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, lambda: _show(tls, place))):
+        asyncio.get_running_loop().add_signal_handler(number, act)
+    # An access log would write who asked for what with which header; enrolment.py says what matters.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, place.host, place.port, ssl_context=tls).start()
+        listening.set()
+        while not turns.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), TURN_S)
+    finally:
+        await runner.cleanup()
 
 
 def context(place: Place) -> ssl.SSLContext:

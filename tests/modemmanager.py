@@ -47,6 +47,18 @@ def load(mock, parameters):
     # What the ladder asks for is written down where a test can read it.
     own.AddMethod(MODEM + ".Modem3gpp", "Register", "s", "", 'open("steps", "a").write("reattach ")')
     own.AddMethod(MODEM, "Reset", "", "", 'open("steps", "a").write("restart ")')
+    # A message is an object of its own, made before it is sent; what was sent is written down, too.
+    created = (
+        f'number, text = args[0]["number"], args[0]["text"]; path = "{MAIN_OBJ}/SMS/0"\n'
+        f"import dbusmock.mockobject as m\n"
+        f'self.AddObject(path, "{BUS_NAME}.Sms", {{"Number": number, "Text": text}}, [])\n'
+        f'send = "open(\\"sms\\", \\"a\\").write(%r)" % f"{{number}} {{text}}\\n"\n'
+        f'send = send if not {bool(parameters.get("unsent"))} else "raise ValueError()"\n'
+        f'm.objects[path].AddMethod("{BUS_NAME}.Sms", "Send", "", "", send)\n'
+        "ret = dbus.ObjectPath(path)"
+    )
+    own.AddMethod(MODEM + ".Messaging", "Create", "a{sv}", "o", created)
+    own.AddMethod(MODEM + ".Messaging", "Delete", "o", "", "self.RemoveObject(args[0])")
     # A real modem measures nothing until it is told how often; polkit lets only some tell it.
     setup = f'self.props["{MODEM}.Signal"]["Lte"] = self.heard'
     if parameters.get("setup_refused"):

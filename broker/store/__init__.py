@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +23,7 @@ from broker.store.values import (
     StoreVersion,
     Unread,
 )
+from running.turns import Away
 from wire.errors import PantauError
 
 __all__ = [
@@ -173,28 +175,29 @@ def open_store(
     make: bool = True,
     wait_s: float = 0.0,
     at: Callable[[str], None] = lambda _point: None,
+    away: Away = nullcontext,
 ) -> Store:
     """Open `sqlite:///path` (three slashes relative, four absolute).
 
     writer=True creates it (if it may `make` it), migrates it and holds the writer's lock; raises StoreInUse when
     another process has it.
     A reader raises StoreUnavailable when the writer has not done so yet within wait_s. `at` is told of each step of a
-    commit (broker/store/intake.py).
+    commit (broker/store/intake.py), and whatever waits for the disk happens in an `away` (running/turns.py).
     """
     until_s = time.monotonic() + wait_s
     while True:
         try:
-            return _open(url, writer, make, at)
+            return _open(url, writer, make, at, away)
         except StoreUnavailable:
             if time.monotonic() >= until_s:
                 raise
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _open(url: str, writer: bool, make: bool, at: Callable[[str], None]) -> Store:
+def _open(url: str, writer: bool, make: bool, at: Callable[[str], None], away: Away) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         from broker.store.sqlite import SqliteStore
 
-        return SqliteStore(unquote(parts.path[1:]), writer=writer, make=make, at=at)
+        return SqliteStore(unquote(parts.path[1:]), writer=writer, make=make, at=at, away=away)
     raise StoreAddress(f"store {url!r}: wanted sqlite:///relative/path or sqlite:////absolute/path")

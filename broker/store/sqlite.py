@@ -4,6 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -25,6 +26,7 @@ from broker.store.values import (
     StoreUnavailable,
     Unread,
 )
+from running.turns import Away
 
 _POLL_S = 0.002  # PRAGMA data_version costs 2 us; the way from append to clean topic should stay below 15 ms
 _PAGE_ROWS = 500  # entries a read: no read transaction is held while the caller works with them
@@ -49,18 +51,21 @@ class SqliteStore:
         writer: bool = False,
         make: bool = True,
         at: Callable[[str], None] = lambda _point: None,
+        away: Away = nullcontext,
     ) -> None:
         self._path = path
+        self._away = away
         if not make and not Path(path).exists():
             raise StoreUnavailable(f"no store at {path}")
         self._lock = _lock(path) if writer else None
         try:
-            self._db = connect(path, writer=writer)
+            with away():
+                self._db = connect(path, writer=writer)
         except BaseException:
             _unlock(self._lock)
             raise
         self._names = Names(self._db)
-        with unavailable(self._path):
+        with self._disk():
             self.store_id: int = self._db.execute("SELECT store_id FROM store").fetchone()[0]
             self._intake = Intake(self._db, self._names, at) if writer else None
             if writer:
@@ -73,18 +78,26 @@ class SqliteStore:
         self.close()
 
     def close(self) -> None:
-        self._db.close()
+        with self._away():
+            self._db.close()
         _unlock(self._lock)
         self._lock = None
 
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Around all that waits for the disk, and may find that it does not answer."""
+        with self._away(), unavailable(self._path):
+            yield
+
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with unavailable(self._path):
+        with self._disk():
             return self._db.execute(query, values).fetchall()
 
     def commit(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         if self._intake is None:
             raise StoreInUse("this store was opened for reading")
-        return self._intake.commit(arrivals)
+        with self._away():
+            return self._intake.commit(arrivals)
 
     def high_seq(self, unit: str, outbox_id: int) -> int:
         query = "SELECT box FROM boxes WHERE unit = ? AND outbox_id = ?"
@@ -112,7 +125,7 @@ class SqliteStore:
     def begin_at(self, log_id: int) -> None:
         if self._intake is None:
             raise StoreInUse("this store was opened for reading")
-        with transaction(self._db):
+        with self._away(), transaction(self._db):
             self._db.execute("UPDATE store SET next_log_id = max(next_log_id, ?)", (log_id,))
 
     def wait(self, after_log_id: int, timeout_s: float) -> bool:
@@ -154,7 +167,7 @@ class SqliteStore:
         return {name: int(log_id) for name, log_id in self._all("SELECT cursor, log_id FROM cursors ORDER BY cursor")}
 
     def set_cursor(self, name: str, log_id: int) -> None:
-        with unavailable(self._path):
+        with self._disk():
             # Not synced: an older cursor after a power cut only repeats, and a sync here would delay the bridge's.
             self._db.execute("PRAGMA synchronous = NORMAL")
             try:
@@ -183,7 +196,7 @@ class SqliteStore:
         return [LogEntry._make(by_name[name]) for name in sorted(by_name)]
 
     def ended_names(self, now_utc_ms: int) -> list[tuple[str, str]]:
-        with unavailable(self._path):
+        with self._disk():
             roster = Roster(read_assignments(self._db))
         held = roster.held_at(now_utc_ms)
         for (unit,) in self._all("SELECT DISTINCT unit FROM boxes"):
@@ -192,11 +205,11 @@ class SqliteStore:
         return sorted(set(self._all("SELECT agency, asset FROM names")) - held)
 
     def assignments(self) -> list[Assignment]:
-        with unavailable(self._path):
+        with self._disk():
             return read_assignments(self._db)
 
     def set_assignments(self, assignments: Sequence[Assignment]) -> int:
-        with unavailable(self._path):
+        with self._disk():
             return upkeep.set_assignments(self._db, self._names, assignments)
 
     def rows(
@@ -275,23 +288,23 @@ class SqliteStore:
         return [box for (box,) in found]
 
     def ledger(self) -> list[Account]:
-        with unavailable(self._path):
+        with self._disk():
             return list(accounts(self._db, EVERY))
 
     def incomplete(self) -> Iterator[Account]:
-        with unavailable(self._path):
+        with self._disk():
             return accounts(self._db, INCOMPLETE)
 
     def ledger_sums(self) -> LedgerSums:
-        with unavailable(self._path):
+        with self._disk():
             return ledger_sums(self._db)
 
     def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
-        with unavailable(self._path):
+        with self._disk():
             return upkeep.purge(self._db, before_utc_ms, asset, at_utc_ms=time.time_ns() // 1_000_000)
 
     def rederive(self) -> tuple[int, int]:
-        with unavailable(self._path):
+        with self._disk():
             return upkeep.rederive(self._db, self._names)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -18,6 +18,7 @@ from broker.clean import Message
 from broker.store import StoreUnavailable
 from broker.work.observed import Window
 from broker.work.told import HOURS, Said, Telling, Told, after
+from running.turns import Away
 
 # Where a test may kill the process: the names that `at` is called with.
 POINTS: Final = ("work:touched", "work:told")
@@ -64,8 +65,11 @@ class ToldDay(NamedTuple):
 class WorkMemory:
     """The file, used by one thread. Every method raises StoreUnavailable when the disk does not answer well."""
 
-    def __init__(self, path: Path, *, at: Callable[[str], None] = lambda _point: None) -> None:
+    def __init__(
+        self, path: Path, *, at: Callable[[str], None] = lambda _point: None, away: Away = nullcontext
+    ) -> None:
         self._path = path
+        self._away = away
         self._at = at
         with self._said():
             self._db = sqlite3.connect(path, isolation_level=None)
@@ -77,7 +81,8 @@ class WorkMemory:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._db.close()
+        with self._away():
+            self._db.close()
 
     # ---------------------------------------------------------------- touched
 
@@ -224,6 +229,7 @@ class WorkMemory:
     @contextmanager
     def _said(self) -> Iterator[None]:
         try:
-            yield
+            with self._away():
+                yield
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self._path}: {error}") from error

@@ -11,15 +11,16 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final
 
 from broker.figure import Figure, counter, gauge
 from broker.mqtt import Endpoint
 from broker.outlet import Connection, OutletLost
-from broker.publisher import Stop
 from broker.store import Store, StoreUnavailable
 from broker.work.deriver import Deriver
 from broker.work.memory import WorkMemory
+from running.turns import Away, Stop
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,13 @@ class Spoken:
     def __init__(self) -> None:
         self.messages = self.derived = self.interruptions = self.cursor = self.touched = self.waiting = 0
         self.connected = False
+
+
+def work_status(told: Spoken) -> str:
+    """What `systemctl status` shows of it."""
+    if not told.connected:
+        return "waiting for the broker or the store"
+    return f"read up to log_id {told.cursor}; {told.touched} asset-days to derive, {told.waiting} messages to tell"
 
 
 def work_figures(told: Spoken) -> list[Figure]:
@@ -64,13 +72,16 @@ class Teller:
         *,
         utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         told: Spoken | None = None,
+        away: Away = nullcontext,
     ) -> None:
+        """`told`: where it counts, when somebody else wants to read that; `away`: around connecting."""
         self._store = store
         self._memory = memory
         self._deriver = deriver
         self._endpoint = endpoint
         self._utc_ms = utc_ms
         self._told = told or Spoken()
+        self._away = away
 
     def run(self, stop: Stop) -> None:
         """Serve one connection after the other."""
@@ -78,7 +89,8 @@ class Teller:
         while not stop.is_set():
             connection = Connection(self._endpoint, CURSOR_NAME)
             try:
-                connection.open()
+                with self._away():
+                    connection.open()
                 failures, self._told.connected = 0, True
                 log.info("telling %s port %d", self._endpoint.host, self._endpoint.port)
                 self._until(stop, connection)

@@ -17,12 +17,12 @@ from edge.camera_node.pole import Pole, Probes
 from edge.camera_node.probing import Outcome
 from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import CUT_OFF_S, Ladder, Situation, Step
-from edge.camera_node.relays import Relays
 from edge.camera_node.snapshots import LARGE_BYTES, Rung, Snapshots, Wish, snapshot_record
 from edge.camera_node.updating import Updating
 from edge.camera_node.verdict import KINDS, LEARNING
 from edge.camera_node.watched import SEEING, Said, Watched
 from edge.clock import Clock
+from edge.relays import Relays
 from edge.service import Stop
 from wire.kinds import CLASS_BULKY
 

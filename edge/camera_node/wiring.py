@@ -24,7 +24,6 @@ from edge.camera_node.rebooting import Rebooting
 from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import Ladder
 from edge.camera_node.refused import tries_of
-from edge.camera_node.relays import Coil, Relays
 from edge.camera_node.snapshots import Snapshots
 from edge.camera_node.switch import Switch
 from edge.camera_node.tries import Tries
@@ -36,6 +35,7 @@ from edge.config import FIRMWARE
 from edge.health import Health, Sources
 from edge.memory import Memory
 from edge.outbox import Outbox
+from edge.relays import Coil, Relays
 from edge.service import Loop
 from edge.today import Today
 from edge.uplink import Uplink

@@ -40,7 +40,10 @@ class Outbox(Protocol):
         """The last interval number committed."""
 
     def append(self, body: bytes, *, kind: int, cls: int, interval: int | None = None) -> int:
-        """Commit one record."""
+        """Commit one record; its row id."""
+
+    def holds(self, row_id: int) -> bool:
+        """Whether that row waits for its receipt."""
 
     def settle(self) -> bool:
         """Open if need be and carry out what waits; False when that cannot be now."""
@@ -101,6 +104,7 @@ class Recorder:
         self._urgent = False  # a fix that waits is news
         self._watch = FixWatch()
         self._events: deque[tuple[bytes, int, int]] = deque()
+        self._alarm_row: int | None = None  # of the last alarm that was appended
         self._last: Fix | None = None
         self._report_mono_s = self._next_report_s()
         self._parked_until_s = float("-inf")  # the last record said parked; nothing new before this
@@ -125,6 +129,18 @@ class Recorder:
             if self._modes is not None and self._modes.is_news(kept):
                 self._urgent = True
         self._look(fixed=True)
+
+    @property
+    def last(self) -> Fix | None:
+        """The newest fix that was kept."""
+        return self._last
+
+    @property
+    def alarm_held(self) -> bool:
+        """The last alarm waits on this box: not appended, or without a receipt."""
+        if any(cls == CLASS_ALARM for _, _, cls in self._events):
+            return True
+        return self._alarm_row is not None and self._outbox.holds(self._alarm_row)
 
     @property
     def stale(self) -> bool:
@@ -276,7 +292,8 @@ class Recorder:
         try:
             while self._events:
                 body, kind, cls = self._events[0]
-                self._outbox.append(body, kind=kind, cls=cls)
+                row_id = self._outbox.append(body, kind=kind, cls=cls)
+                self._alarm_row = row_id if cls == CLASS_ALARM else self._alarm_row
                 self._events.popleft()
                 some = True
         except (OutboxFull, OutboxCorrupt) as error:

@@ -110,6 +110,11 @@ class Vehicle:
             low=self._power.state is State.LOW,
         )
 
+    @property
+    def calling(self) -> str | None:
+        """The id of the call that goes on, None when there is none."""
+        return self._sos.call.id if self._sos.call is not None and self._sos.calling else None
+
     def acknowledge(self, arguments: Mapping[str, Any]) -> str:
         """A person at the centre has the call; what the result says. ValueError when there is no such call."""
         call = self._sos.acknowledged(arguments)

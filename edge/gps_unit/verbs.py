@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge.commands import Verb
@@ -11,8 +11,11 @@ from edge.gps_unit.modes import Modes
 from edge.gps_unit.record import Recorder
 
 
-def of(modes: Modes, recorder: Recorder, shadow: Shadow) -> dict[str, Verb]:
-    """The verbs by name; each returns what to say, and raises ValueError with the reason when it can not."""
+def of(modes: Modes, recorder: Recorder, shadow: Shadow, leave: Callable[[], None]) -> dict[str, Verb]:
+    """The verbs by name; each returns what to say, and raises ValueError with the reason when it can not.
+
+    `leave` ends the process, which is then started anew.
+    """
 
     def burst(arguments: Mapping[str, Any]) -> str:
         minutes = arguments.get("minutes")
@@ -32,4 +35,11 @@ def of(modes: Modes, recorder: Recorder, shadow: Shadow) -> dict[str, Verb]:
         recorder.ask_health()
         return "health goes at the next turn"
 
-    return {"burst": burst, "mission": mission, "report": report, "config": lambda _arguments: shadow.say()}
+    def config(_arguments: Mapping[str, Any]) -> str:
+        return shadow.say()
+
+    def restart(_arguments: Mapping[str, Any]) -> str:
+        leave()
+        return "it ends, and systemd starts it anew"
+
+    return {"burst": burst, "mission": mission, "report": report, "config": config, "restart": restart}

@@ -1,18 +1,16 @@
 """Which part of a gps_unit is given to which: constructors only, nothing runs here."""
 
-import logging
-import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import starting
 from edge.budget import Budget
 from edge.clock import Clock
-from edge.commands import Commands
+from edge.commands import Commands, Verb
 from edge.config import FIRMWARE, MissionProfile, MovingProfile, UnitConfig, WorkingProfile, load_unit
 from edge.desired import Shadow
 from edge.gps_unit import verbs
@@ -23,6 +21,7 @@ from edge.gps_unit.motion import Policy
 from edge.gps_unit.profile import Profile
 from edge.gps_unit.receiver import FRAMINGS, SPEEDS, Line, Receiver
 from edge.gps_unit.record import Recorder, Reporting, Tally
+from edge.gps_unit.unit import Unit, leave
 from edge.health import Health, Sources
 from edge.memory import Memory
 from edge.outbox import Outbox
@@ -31,15 +30,13 @@ from edge.today import Today
 from edge.uplink import Uplink
 from edge.wiring import CommandIds, spent, traffic
 from settings import ConfigError, Problem
-from wire import encode
-from wire.errors import PeerViolation
 from wire.inputs import ACKNOWLEDGE
-from wire.kinds import KIND_REPORTED, KIND_RESULT
 
 if TYPE_CHECKING:
+    from edge.gps_unit.cab import Cab
+    from edge.gps_unit.sos_sms import SosSms
+    from edge.gps_unit.vehicle import Vehicle
     from edge.modem_watch import ModemWatch
-
-log = logging.getLogger(__name__)
 
 
 def interval_path(config: UnitConfig) -> Path:
@@ -76,18 +73,6 @@ def shadow(path: Path, own: UnitConfig, memory: Memory, *, at: Callable[[str], N
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """The parts that the main loop turns."""
-
-    listener: Listener
-    recorder: Recorder
-    obey: Callable[[], None]
-    cancel: Callable[[], None]
-    close: Callable[[bool], None]
-    workers: Mapping[str, Loop]
-
-
 def unit(
     config: UnitConfig,
     clock: Clock,
@@ -100,127 +85,67 @@ def unit(
 ) -> Unit:
     """Receiver, recorder, health, commands and desired configuration of this configuration."""
     tally, policy = Tally(), Policy() if config.report.policy else None
-    modes = _modes(config, clock, memory)
-    receiver = Receiver(
+    modes, budget = _modes(config, clock, memory), Budget(config.sim.plan, clock, memory)
+    receiver = _receiver(config, clock, memory)
+
+    # These two are asked when all that they ask is there.
+    def rejected() -> dict[str, int]:
+        counters = [tally.rejected, commands.rejected, clock.rejected, uplink.account().rejected]
+        counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
+        return dict(sum(counters, Counter()))
+
+    def quiet() -> bool:
+        return recorder.parked and modes.mode(parked=True) == "parked"
+
+    modem = _modem(config, clock, uplink, memory, quiet)
+    sources = Sources(
+        traffic=lambda: traffic(uplink),
+        rejected=rejected,
+        unobserved=lambda: tally.unobserved,
+        modem=modem.account if modem is not None else lambda: None,
+        spent=lambda: spent(uplink),
+    )
+    health = Health(
+        outbox, clock, sources,
+        today=Today(clock, memory), firmware=FIRMWARE, disk=config.outbox.path.parent, budget=budget,
+    )  # fmt: skip
+    recorder = Recorder(
+        _reporting(config), outbox, clock, OpenInterval(interval_path(config), at=at),
+        policy=policy, health=health, appended=uplink.wake, tally=tally,
+        any_date=config.receiver.not_before_utc_ms is None, modes=modes,
+    )  # fmt: skip
+    listener = Listener(
+        receiver, recorder, clock,
+        not_before_utc_ms=config.receiver.not_before_utc_ms,
+        on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
+    )  # fmt: skip
+    recorder.happened("boot", **starting.begun(clock.boot_id, memory), firmware=FIRMWARE)
+    vehicle, cab = _vehicle(config, clock, outbox, uplink, memory, recorder, receiver, modes)
+    sms = _sms(config, clock, memory, recorder, vehicle)
+    commands = _commands(clock, memory, verbs.of(modes, recorder, shadow, leave), vehicle)
+    return Unit(
+        listener=listener, recorder=recorder, receiver=receiver, uplink=uplink, commands=commands, shadow=shadow,
+        budget=budget, bulk_bytes_per_s=config.uplink.bulk_bytes_per_s, vehicle=vehicle, clock=clock, memory=memory,
+        tally=tally, sms=sms, workers=_workers(modem=modem, cab=cab, sms=sms),
+    )  # fmt: skip
+
+
+def _receiver(config: UnitConfig, clock: Clock, memory: Memory) -> Receiver:
+    return Receiver(
         str(config.receiver.tty),
         speed=config.receiver.speed,
         remembered=remembered_line(memory.recall("line", None)),
         boottime_ms=clock.boottime_ms,
     )
 
-    def rejected() -> dict[str, int]:
-        counters = [tally.rejected, commands.rejected, clock.rejected, uplink.account().rejected]
-        counters += [listener.framer.rejected, listener.epochs.rejected, policy.rejected if policy else Counter()]
-        return dict(sum(counters, Counter()))
 
-    budget = Budget(config.sim.plan, clock, memory)
-    health = Health(
-        outbox,
-        clock,
-        Sources(
-            traffic=lambda: traffic(uplink),
-            rejected=rejected,
-            unobserved=lambda: tally.unobserved,
-            modem=lambda: watch.account() if watch is not None else None,
-            spent=lambda: spent(uplink),
-        ),
-        today=Today(clock, memory),
-        firmware=FIRMWARE,
-        disk=config.outbox.path.parent,
-        budget=budget,
+def _reporting(config: UnitConfig) -> Reporting:
+    return Reporting(
+        interval_s=config.report.interval_s,
+        parked_interval_s=config.report.parked_interval_s,
+        quantum=config.report.quantum,
+        tolerance_m=config.report.tolerance_m,
     )
-    recorder = Recorder(
-        Reporting(
-            interval_s=config.report.interval_s,
-            parked_interval_s=config.report.parked_interval_s,
-            quantum=config.report.quantum,
-            tolerance_m=config.report.tolerance_m,
-        ),
-        outbox,
-        clock,
-        OpenInterval(interval_path(config), at=at),
-        policy=policy,
-        health=health,
-        appended=uplink.wake,
-        tally=tally,
-        any_date=config.receiver.not_before_utc_ms is None,
-        modes=modes,
-    )
-    watch: ModemWatch | None = None
-    workers: dict[str, Loop] = {}
-    if config.modem.watch:
-        try:
-            from edge.gps_unit import modem_fitting  # D-Bus: only for a box that has a modem
-        except ModuleNotFoundError as error:
-            wanted = f"false, or {error.name} installed (docs/modem.md)"
-            raise ConfigError("modem", [Problem(key="modem.watch", value="true", wanted=wanted)]) from error
-
-        def quiet() -> bool:
-            return recorder.parked and modes.mode(parked=True) == "parked"
-
-        watch = modem_fitting.watch(config, clock, uplink, memory, quiet=quiet)
-        workers["modem"] = watch.run
-    listener = Listener(
-        receiver,
-        recorder,
-        clock,
-        not_before_utc_ms=config.receiver.not_before_utc_ms,
-        on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
-    )
-    recorder.happened("boot", **starting.begun(clock.boot_id, memory), firmware=FIRMWARE)
-
-    def restart(_arguments: Mapping[str, Any]) -> str:
-        _leave()
-        return "it ends, and systemd starts it anew"
-
-    known = {**verbs.of(modes, recorder, shadow), "restart": restart}
-    vehicle = None
-    if wired(config):
-        from edge.gps_unit import fitting  # a box without wires has no memory to spare for it
-
-        vehicle, cab = fitting.vehicle(config, clock, outbox, uplink, memory, recorder, receiver, on_input=modes.input)
-        workers["cab"] = cab.run
-        known[ACKNOWLEDGE] = vehicle.acknowledge
-    commands = Commands(clock, CommandIds(memory), known)
-
-    def obey() -> None:
-        uplink.limit_backlog(budget.backlog_bytes_per_s(config.uplink.bulk_bytes_per_s))
-        if vehicle is not None:
-            vehicle.turn()
-            recorder.send_events()
-        for payload in uplink.take_commands():
-            result = commands.carry_out(payload)
-            if result is not None:
-                recorder.put(result, KIND_RESULT)
-        for payload in uplink.take_desired():
-            try:
-                changed = shadow.hear(payload)
-            except PeerViolation:
-                tally.rejected["desired"] += 1
-                continue
-            if changed:
-                _leave()
-        if shadow.turn(receipted=uplink.online):
-            _leave()
-        if (report := shadow.take_report()) is not None:
-            version, said = report
-            recorder.put(encode.reported(at=clock.stamp(), version=version, json=said), KIND_REPORTED)
-
-    def close(clean: bool) -> None:
-        receiver.close()
-        if clean:
-            budget.count(spent(uplink))
-            budget.save(at_once=True)
-            if vehicle is not None:
-                vehicle.keep()
-            starting.ended(clock.boot_id, memory, "" if vehicle is None else vehicle.leaving)
-
-    return Unit(listener, recorder, obey, receiver.cancel, close, workers)
-
-
-def _leave() -> None:
-    """End as if told by systemd, which starts the process anew: what is open is appended, and nothing is half done."""
-    signal.raise_signal(signal.SIGTERM)
 
 
 def _modes(config: UnitConfig, clock: Clock, memory: Memory) -> Modes:
@@ -238,6 +163,68 @@ def _modes(config: UnitConfig, clock: Clock, memory: Memory) -> Modes:
         ordered=memory.recall("mission", False),
         remember=lambda on: memory.remember("mission", on),
     )
+
+
+def _modem(
+    config: UnitConfig, clock: Clock, uplink: Uplink, memory: Memory, quiet: Callable[[], bool]
+) -> "ModemWatch | None":
+    """The modem's thread; None where no modem is watched. `quiet`: nobody needs the box this minute."""
+    if not config.modem.watch:
+        return None
+    with _needs_dbus("modem.watch", "true", "false"):
+        from edge.gps_unit import modem_fitting
+    return modem_fitting.watch(config, clock, uplink, memory, quiet=quiet)
+
+
+def _sms(
+    config: UnitConfig, clock: Clock, memory: Memory, recorder: Recorder, vehicle: "Vehicle | None"
+) -> "SosSms | None":
+    """Calls for help by short message, where a number is configured and something is wired that may call."""
+    if vehicle is None or not config.sos.sms_to:
+        return None
+    with _needs_dbus("sos.sms_to", repr(config.sos.sms_to), '""'):
+        from edge.gps_unit import modem_fitting
+    return modem_fitting.sos_sms(config, clock, memory, recorder)
+
+
+@contextmanager
+def _needs_dbus(key: str, value: str, without: str) -> Iterator[None]:
+    """Around an import of modem_fitting, which only a box with a modem has memory for. Raises ConfigError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        wanted = f"{without}, or {error.name} installed (docs/modem.md)"
+        raise ConfigError("modem", [Problem(key=key, value=value, wanted=wanted)]) from error
+
+
+def _vehicle(
+    config: UnitConfig,
+    clock: Clock,
+    outbox: Outbox,
+    uplink: Uplink,
+    memory: Memory,
+    recorder: Recorder,
+    receiver: Receiver,
+    modes: Modes,
+) -> "tuple[Vehicle, Cab] | tuple[None, None]":
+    """What is wired to this box: the main loop's part and the thread of the pins."""
+    if not wired(config):
+        return None, None
+    from edge.gps_unit import fitting  # a box without wires has no memory to spare for it
+
+    return fitting.vehicle(config, clock, outbox, uplink, memory, recorder, receiver, on_input=modes.input)
+
+
+def _commands(clock: Clock, memory: Memory, known: dict[str, Verb], vehicle: "Vehicle | None") -> Commands:
+    """What the centre may order; calls for help come from a wire, and are acknowledged only where there is one."""
+    more = {} if vehicle is None else {ACKNOWLEDGE: vehicle.acknowledge}
+    return Commands(clock, CommandIds(memory), {**known, **more})
+
+
+def _workers(*, modem: "ModemWatch | None", cab: "Cab | None", sms: "SosSms | None") -> dict[str, Loop]:
+    """The threads beside main and uplink, by name."""
+    parts = {"modem": modem, "cab": cab, "sms": sms}
+    return {name: part.run for name, part in parts.items() if part is not None}
 
 
 def wired(config: UnitConfig) -> bool:

@@ -12,6 +12,8 @@ import pytest
 
 from broker.__main__ import MORE, PARTS
 from broker.supervise import STOP_WITHIN_S
+from running.turns import TURN_WITHIN_S
+from running.watched import READY_WITHIN_S
 from settings import EXIT_CONFIG
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
@@ -30,15 +32,29 @@ def unit_file(part: str) -> Path:
     return PACKAGING / f"pantau-{SERVICES[part]}.service"
 
 
-def test_each_part_is_started_as_the_code_takes_it(part: str) -> None:
+def service_of(part: str) -> configparser.SectionProxy:
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(unit_file(part))
-    service = parser["Service"]
+    return parser["Service"]
+
+
+def test_each_part_is_started_as_the_code_takes_it(part: str) -> None:
+    service = service_of(part)
     assert service["ExecStart"].endswith(f"python -m broker --config /etc/pantau/centre.toml {part}")
     assert service["RestartPreventExitStatus"] == str(EXIT_CONFIG)
     assert int(service["TimeoutStopSec"]) > STOP_WITHIN_S
     assert service["StateDirectory"] == "pantau"
+
+
+def test_systemd_is_told_by_all_but_mosquitto_and_waits_longer_than_they_promise(part: str) -> None:
+    service = service_of(part)
+    if part == "mosquitto":  # it is its own program, and says nothing
+        assert service["Type"] == "exec" and "WatchdogSec" not in service
+        return
+    assert service["Type"] == "notify"
+    assert int(service["WatchdogSec"]) > TURN_WITHIN_S
+    assert int(service["TimeoutStartSec"]) > READY_WITHIN_S
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")

@@ -25,7 +25,6 @@ from edge.camera_node.pole import COMMON_HOLD_S, Pole
 from edge.camera_node.probing import Failure, Outcome
 from edge.camera_node.record import Recorder
 from edge.camera_node.recovery import CUT_OFF_S, USELESS_AFTER, Ladder
-from edge.camera_node.relays import Coil, Relays
 from edge.camera_node.snapshots import LARGE_BYTES, Snapshots
 from edge.camera_node.updating import Updating
 from edge.camera_node.watched import OFFLINE_AFTER_S, Watched
@@ -34,6 +33,7 @@ from edge.health import Health, Sources
 from edge.memory import Memory
 from edge.outbox import Outbox
 from edge.outbox_reader import OutboxReader
+from edge.relays import Coil, Relays
 from edge.today import Today, Traffic
 from wire import records_pb2
 from wire.kinds import CLASS_BULKY, CLASS_STATUS, KIND_CAMERA, KIND_EVENT, KIND_HEALTH, KIND_SNAPSHOT

@@ -57,3 +57,14 @@ def test_certificates_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
 
 def test_the_firmware_is_the_projects_version() -> None:
     assert tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["version"] == FIRMWARE
+
+
+def test_a_power_cycle_needs_a_relay_on_a_pin_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"modem\.relay_pin missing: must be given with"):
+        load_unit(write(tmp_path, receiver='[modem]\nsteps = ["power_cycle"]'))
+    with pytest.raises(ConfigError, match=r"modem\.relay_pin is 17: must be another pin: this one is buzzer\.pin"):
+        load_unit(write(tmp_path, receiver="[modem]\nrelay_pin = 17\n[buzzer]\npin = 17"))
+    with pytest.raises(ConfigError, match=r"modem\.relay_off_s"):
+        load_unit(write(tmp_path, receiver="[modem]\nrelay_off_s = 1.0"))
+    modem = load_unit(write(tmp_path, receiver='[modem]\nsteps = ["power_cycle"]\nrelay_pin = 23')).modem
+    assert (modem.relay_pin, modem.relay_active_low, modem.relay_off_s) == (23, False, 10.0)

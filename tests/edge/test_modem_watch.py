@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from gpiozero.pins.mock import MockFactory
 from system_bus import GOOD, bus_with
 
 from edge import modem
 from edge.errors import ModemRefused
 from edge.modem_cell import Cell
-from edge.modem_ladder import POWER_CYCLE, REATTACH, RESTART, Ladder
+from edge.modem_ladder import LADDER, POWER_CYCLE, REATTACH, RESTART, Ladder
+from edge.modem_relay import ModemRelay
 from edge.modem_watch import ModemWatch
+from edge.relays import Coil, Relays
 from wire import records_pb2
 
 
@@ -66,3 +69,111 @@ def test_without_a_modem_manager_the_ladder_goes_on_and_nothing_is_made_up() -> 
     assert not told.HasField("rsrp_dbm")
     assert dict(told.steps) == {REATTACH: 1, RESTART: 1}
     assert dict(told.helped) == {RESTART: 1}
+
+
+PIN = 23
+DAY_S = 86_400
+
+
+class Lost:
+    """A box with a relay whose modem hears nobody, on a mock pin and a clock that waiting moves."""
+
+    def __init__(self, *, quiet: bool = True, active_low: bool = False) -> None:
+        self.now_s, self.stopped = 1000.0, False
+        self.taken: list[str] = []
+        self.kept: list[tuple[float, str]] = []
+        self.factory = MockFactory()
+        self.relay = ModemRelay(
+            Coil(PIN, active_low), 10.0, factory=self.factory, monotonic_s=lambda: self.now_s
+        )  # fmt: skip
+        self.watch = ModemWatch(
+            self._look, self.taken.append, Ladder([step for step in LADDER if step.name == POWER_CYCLE]),
+            heard_centre=lambda: False, quiet=lambda: quiet, now_s=lambda: self.now_s, keep=self._keep,
+            relay=self.relay,
+        )  # fmt: skip
+
+    def _look(self, within_s: float) -> Cell:
+        raise ModemRefused("no modem")
+
+    def _keep(self, taken: list[tuple[float, str]]) -> None:
+        self.kept = taken
+
+    def wait(self, for_s: float) -> bool:
+        self.now_s += for_s
+        return self.stopped
+
+    def coil(self) -> bool:
+        """The level on the wire."""
+        return bool(self.factory.pin(PIN).state)
+
+    def cuts_s(self) -> list[float]:
+        """When the coil was energised, by the pin's own account."""
+        return [each.timestamp for each in self.factory.pin(PIN).states if each.state]
+
+    def close(self) -> None:
+        self.relay.close()
+        self.factory.reset()
+
+
+def minutes_go_by(lost: Lost, for_s: float) -> None:
+    until_s = lost.now_s + for_s
+    while lost.now_s < until_s:
+        lost.watch.turn(lost.wait)
+        lost.now_s += 60.0
+
+
+def test_a_power_cycle_takes_the_modems_power_away_and_gives_it_back_counted_and_capped() -> None:
+    lost = Lost()
+    lost.relay.open()
+    assert not lost.coil(), "a modem has power while nothing is done"
+    minutes_go_by(lost, 540.0)
+    assert lost.cuts_s() == []
+    minutes_go_by(lost, 120.0)
+    assert [each.state for each in lost.factory.pin(PIN).states] == [False, True, False]
+    assert not lost.coil()
+    minutes_go_by(lost, DAY_S - 3600.0)
+    assert len(lost.cuts_s()) == 6, "a day's most"
+    assert lost.taken == [], "nothing of it was asked of the modem"
+    assert dict(said(lost.watch).steps) == {POWER_CYCLE: 6}
+    assert [name for _, name in lost.kept] == [POWER_CYCLE] * 6
+    minutes_go_by(lost, 3 * 3600.0)
+    assert len(lost.cuts_s()) > 6, "and the next day again"
+    lost.close()
+
+
+def test_what_drives_is_never_without_power() -> None:
+    lost = Lost(quiet=False)
+    minutes_go_by(lost, DAY_S / 4)
+    assert not lost.coil()
+    assert dict(said(lost.watch).steps) == {}
+    lost.close()
+
+
+@pytest.mark.parametrize("active_low", [False, True])
+def test_told_to_stop_in_the_middle_of_a_cut_it_gives_the_power_back(active_low: bool) -> None:
+    lost = Lost(active_low=active_low)
+    dark: list[bool] = []
+
+    def wait(for_s: float) -> bool:
+        dark.append(lost.coil() is not active_low)
+        return True
+
+    lost.relay.cycle(wait)
+    assert dark == [True], "it was cut, and waited once"
+    levels = [bool(each.state) for each in lost.factory.pin(PIN).states]
+    assert levels[-2:] == [not active_low, active_low], "energised, and let go"
+    lost.relay.open()
+    assert lost.coil() is active_low
+    lost.close()
+
+
+def test_a_pin_that_cannot_be_had_is_said_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    lost = Lost()
+    taken = Relays({"other": Coil(PIN)}, factory=lost.factory)
+    minutes_go_by(lost, 660.0)
+    assert "power_cycle did not work" in caplog.text and "GPIO 23" in caplog.text
+    assert dict(said(lost.watch).steps) == {POWER_CYCLE: 1}
+    taken.close()
+    minutes_go_by(lost, 660.0)
+    assert len(lost.cuts_s()) == 1
+    lost.close()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -12,30 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from service_manager import Manager
 
 from edge import service
-from edge.service import EXIT_CLEAN, EXIT_FAILED, TURN_WITHIN_S, LoopStop, Stop, StopSwitch, Systemd, Watchdog, run
-
-
-class Manager:
-    """The far end of NOTIFY_SOCKET: what systemd would have read."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "notify"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(self.path))
-        self._socket.setblocking(False)
-
-    def heard(self) -> list[str]:
-        states = []
-        while True:
-            try:
-                states.append(self._socket.recv(256).decode())
-            except BlockingIOError:
-                return states
-
-    def close(self) -> None:
-        self._socket.close()
+from edge.service import EXIT_CLEAN, EXIT_FAILED, run
+from running.systemd import Systemd
+from running.turns import TURN_WITHIN_S, LoopStop, Stop, StopSwitch, Watchdog
 
 
 @pytest.fixture
@@ -136,22 +117,21 @@ def test_the_watchdog_is_fed_while_every_loop_turns_and_no_longer(
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
     clock, switch, systemd = Minutes(), StopSwitch(), Systemd(os.environ)
     uplink = LoopStop(switch, clock)
-    watchdog = Watchdog(systemd, clock)
-    watchdog.watch({"uplink": uplink})
+    watchdog = Watchdog(systemd, {"uplink": uplink}, clock)
 
-    watchdog.main_turned()
-    watchdog.main_turned()
+    watchdog.feed()
+    watchdog.feed()
     assert manager.heard() == ["WATCHDOG=1"]
     clock.now_s += 11
     uplink.is_set()
-    watchdog.main_turned()
+    watchdog.feed()
     assert manager.heard() == ["WATCHDOG=1"]
     clock.now_s += TURN_WITHIN_S + 1
-    watchdog.main_turned()
+    watchdog.feed()
     assert manager.heard() == []
     assert caplog.text.count("uplink has not turned") == 1
     uplink.is_set()
-    watchdog.main_turned()
+    watchdog.feed()
     assert manager.heard() == ["WATCHDOG=1"]
     systemd.close()
     switch.close()

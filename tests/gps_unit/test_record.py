@@ -26,7 +26,8 @@ from edge.sim.nmea import say
 from edge.today import Today, Traffic
 from wire import records_pb2
 from wire.decode import decode_track
-from wire.kinds import KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
+from wire.kinds import CLASS_ALARM, KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
+from wire.ranges import Ranges
 
 NOON = 1_793_534_400_000
 
@@ -358,3 +359,23 @@ def test_an_account_goes_when_somebody_asks_for_it(box: Box) -> None:
     box.recorder.ask_health()
     box.recorder.turn()
     assert len(box.bodies(KIND_HEALTH)) == before + 1
+
+
+def test_an_alarm_is_held_until_its_own_receipt(box: Box) -> None:
+    assert not box.recorder.alarm_held
+    box.recorder.alarm("sos", call="c1")
+    assert box.recorder.alarm_held, "not yet appended"
+    box.recorder.happened("supply", volts="12.0")
+    box.recorder.send_events()
+    reader = OutboxReader(box.folder / "outbox.db")
+    rows = reader.above(0, 100)
+    reader.close()
+    (alarm,) = [row.id for row in rows if row.cls == CLASS_ALARM]
+    assert box.recorder.alarm_held
+    others = [row.id for row in rows if row.id != alarm]
+    box.outbox.receipted(Ranges([(row, row) for row in others]))
+    box.outbox.settle()
+    assert box.recorder.alarm_held
+    box.outbox.receipted(Ranges([(alarm, alarm)]))
+    box.outbox.settle()
+    assert not box.recorder.alarm_held

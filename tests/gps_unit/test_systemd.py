@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.service import STOP_WITHIN_S, TURN_WITHIN_S
+from edge.service import STOP_WITHIN_S
+from running.turns import TURN_WITHIN_S
 from settings import EXIT_CONFIG
 
 UNIT = Path(__file__).resolve().parents[2] / "packaging" / "pantau-gps-unit.service"

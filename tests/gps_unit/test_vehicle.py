@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from system_bus import GOOD, bus_with
 
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.memory import Memory
@@ -234,3 +235,36 @@ def test_a_box_without_wires_has_none_of_it_in_memory(make_box: Callable[[str], 
         [sys.executable, "-c", code, str(box.folder / "unit.toml")], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.stdout.split() == ["False", "False", "False"], done.stderr
+
+
+HELP = 26
+CALLS = f"""
+[[inputs]]
+name = "help"
+pin = {HELP}
+kind = "panic"
+[sos]
+sms_to = "+62811123456"
+sms_after_s = 10.0
+sms_an_hour = 1
+"""
+
+
+def test_a_call_without_a_link_goes_out_as_a_short_message_once(make_box: Callable[[str], Box], tmp_path: Path) -> None:
+    there = tmp_path / "bus"
+    there.mkdir()
+    with bus_with(GOOD, there) as address:
+        box = make_box(CALLS)
+        box.board.drive(HELP, high=True)
+        box.start(DBUS_SYSTEM_BUS_ADDRESS=address)
+        box.until(lambda: box.said("panic_off"))
+        box.board.drive(HELP, high=False)
+        box.until(lambda: box.said("sos"))
+        call = box.said("sos")[0][1]["call"]
+        assert not box.said("sos_sms_sent"), "a link may come back"
+        box.until(lambda: box.said("sos_sms_sent"), within_s=60.0)
+        assert len(box.said("sos")) >= 2, "it goes on by itself"
+        box.end()
+    (sent,) = (there / "sms").read_text().splitlines()
+    assert sent.startswith(f"+62811123456 SOS amb-017, call {call}, at -6.")
+    assert box.said("sos_sms_sent") == [("sos_sms_sent", {"call": call})]

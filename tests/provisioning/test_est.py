@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from service_manager import Manager
 
 from provisioning.authority import Issuer, found_authority, open_authority
 from provisioning.enrolment import Enrolments
@@ -41,8 +42,8 @@ serve(enrolments, Place(host="127.0.0.1", port=port, ca_path=home / "ca.pem",
 class Est:
     """A running server, and curl."""
 
-    def __init__(self, home: Path, port: int, code: str, pid: int) -> None:
-        self.home, self.port, self.code, self.pid = home, port, code, pid
+    def __init__(self, home: Path, port: int, code: str, pid: int, manager: Manager) -> None:
+        self.home, self.port, self.code, self.pid, self.manager = home, port, code, pid, manager
 
     def curl(self, operation: str, *words: str) -> tuple[int, bytes]:
         url = f"https://localhost:{self.port}/.well-known/est/{operation}"
@@ -77,16 +78,17 @@ def est(tmp_path: Path) -> Iterator[Est]:
     with Registry(home / "registry.db", who="office") as registry:
         registry.put_unit(Unit(unit="box-1"))
         code = Enrolments(registry, issuer).new_code(Identity(name="box-1", role="unit"))
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(home), str(port)])
+    manager = Manager(tmp_path, watchdog_s=1.5)
+    command = [sys.executable, "-c", SERVER, str(home), str(port)]
+    server = subprocess.Popen(command, env={**os.environ, **manager.environment})
     try:
-        deadline = time.monotonic() + 20
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert server.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        yield Est(home, port, code, server.pid)
+        manager.until("READY=1")
+        yield Est(home, port, code, server.pid, manager)
     finally:
         server.terminate()
+        manager.until("STOPPING=1")
         assert server.wait(10) == 0
+        manager.close()
 
 
 def requested(folder: Path, name: str, *key: str) -> tuple[Path, Path]:
@@ -112,6 +114,13 @@ def test_curl_and_openssl_are_enough_to_enrol_and_to_renew(est: Est, tmp_path: P
     status, renewed = est.post("simplereenroll", asked, *shown)
     assert status == 200 and subjects(renewed) == ["subject=O=unit,CN=box-1"]
     assert est.post("simplereenroll", asked)[0] == 401, "without a certificate nothing is renewed"
+
+
+def test_it_is_ready_once_it_listens_and_fed_while_it_turns(est: Est) -> None:
+    assert socket.socket().connect_ex(("127.0.0.1", est.port)) == 0, "it has said READY=1"
+    est.manager.until("WATCHDOG=1")
+    assert f"STATUS=127.0.0.1 port {est.port}" in est.manager.told
+    est.manager.until("WATCHDOG=1")
 
 
 def test_bad_input_is_an_answer_and_the_server_goes_on(est: Est, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from pantau.provision.app import app
 from pantau.provision.box import EXIT_REFUSED, EXIT_TRY_AGAIN
 from provisioning.authority import CRL_LASTS
 from provisioning.config import EnrolmentServer, IdentityFolder
+from running.turns import TURN_WITHIN_S
+from running.watched import READY_WITHIN_S
 from settings import EXIT_CONFIG
 from settings.schema import keys_of
 
@@ -77,6 +79,13 @@ def test_certificates_are_renewed_where_the_broker_reads_them_and_every_server_o
         assert read(f"pantau-{name}.service")["Service"]["User"] == service["Service"]["User"]
 
 
+def test_the_server_tells_systemd_that_it_turns() -> None:
+    service = read("pantau-enrolment.service")["Service"]
+    assert service["Type"] == "notify"
+    assert int(service["WatchdogSec"]) > TURN_WITHIN_S
+    assert int(service["TimeoutStartSec"]) > READY_WITHIN_S
+
+
 @needs_systemd
 @pytest.mark.parametrize("name", ["enrol.service", "renew.timer", "crl.timer", "certificates.timer"])
 def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str) -> None:
@@ -90,7 +99,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["enrol", "renew", "crl", "certificates"])
+@pytest.mark.parametrize("name", ["enrol", "enrolment", "renew", "crl", "certificates"])
 def test_the_service_is_hardened(name: str) -> None:
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(PACKAGING / f"pantau-{name}.service")],

@@ -20,7 +20,7 @@ from typing import Any, Final
 import pytest
 
 SOURCE: Final = Path(__file__).parents[2]
-ROOMS: Final = ("wire", "settings", "edge", "broker", "provisioning", "stage", "torture", "pantau")
+ROOMS: Final = ("wire", "running", "settings", "edge", "broker", "provisioning", "stage", "torture", "pantau")
 AT_ONCE: Final = 5  # cities; a scenario mostly waits
 SEED: Final = 20261123
 WITHIN_S: Final = 600

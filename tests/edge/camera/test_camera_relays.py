@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from edge.camera_node.relays import Coil, Relays
 from edge.errors import DeviceLost
+from edge.relays import Coil, Relays
 
 PIN = 17
 # A board whose pin keeps its level when the process that drove it is gone, as a Raspberry Pi's does: a file.
@@ -21,7 +21,7 @@ BOARD = """
 import sys, time
 from pathlib import Path
 from gpiozero.pins.mock import MockFactory, MockPin
-from edge.camera_node.relays import Coil, Relays
+from edge.relays import Coil, Relays
 
 level = Path(sys.argv[1])
 

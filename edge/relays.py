@@ -1,8 +1,8 @@
-"""The relays in the cameras' supply: the only file of the camera node that imports gpiozero.
+"""The relays in the supply of cameras, and of a vehicle's modem.
 
-The supply goes over the relay's normally closed contact, so a camera has power while the coil has none: a box that is
-dead, unplugged or rebooting leaves all cameras on. A cut energises the coil for some seconds. Killed in between, the
-process leaves the pin as it is, and its next start puts every pin back; systemd starts it within seconds.
+The supply goes over the relay's normally closed contact, so what is supplied has power while the coil has none: a box
+that is dead, unplugged or rebooting leaves all of it on. A cut energises the coil for some seconds. Killed in between,
+the process leaves the pin as it is, and its next start puts every pin back; systemd starts it within seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge.errors import DeviceLost
 
 log = logging.getLogger(__name__)
 
-SHORTEST_CUT_S: Final = 2.0  # a camera's capacitors hold it up for about one
+SHORTEST_CUT_S: Final = 2.0  # capacitors hold a camera or a modem up for about one
 LONGEST_CUT_S: Final = 60.0
 
 
@@ -30,7 +30,7 @@ class Coil:
 
 
 class Relays:
-    """One relay a name. Opens every pin with its coil off, whatever it was: all cameras are on. Main thread only.
+    """One relay a name. Opens every pin with its coil off, whatever it was: all is on. Used by one thread.
 
     `factory` is a gpiozero pin factory; None: the one gpiozero finds on this computer. Raises DeviceLost.
     """
@@ -68,7 +68,7 @@ class Relays:
             log.info("relay %s: power on", name)
 
     def powered(self) -> dict[str, bool]:
-        """By name, what each output says: a camera is on while its coil is off."""
+        """By name, what each output says: power is on while the coil is off."""
         return {name: not output.value for name, output in self._outputs.items()}
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class Relays:
 
 
 def _opened(name: str, coil: Coil, factory: Any) -> Any:
-    from gpiozero import DigitalOutputDevice  # here: a pole without relays needs neither it nor its 4 MB
+    from gpiozero import DigitalOutputDevice  # here: a box without relays needs neither it nor its 4 MB
 
     try:
         return DigitalOutputDevice(coil.gpio, active_high=not coil.active_low, initial_value=False, pin_factory=factory)

@@ -1,0 +1,1 @@
+"""How a process of ours lives under systemd, at the edge and at the centre: its turns, and what the manager is told."""
