@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from edge.gps_unit.modem_fitting import _before
 from edge.modem_ladder import DAY_S, REBOOT, Ladder, Seen
 
@@ -24,3 +27,8 @@ def test_steps_of_a_boot_before_count_in_this_ones_clock() -> None:
 def test_without_a_clock_they_seem_recent_and_the_cap_holds() -> None:
     kept: list[object] = [[1_800_000_000.0, REBOOT], [1_800_000_100.0, REBOOT]]
     assert _before(kept, 1_799_000_000.0, boottime_s=5.0) == [(5.0, REBOOT)] * 2
+
+
+def test_a_box_without_a_modem_has_no_dbus_in_memory() -> None:
+    asked = "import edge.gps_unit.__main__, sys; sys.exit('dbus_fast' in sys.modules or 'asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
