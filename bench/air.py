@@ -44,7 +44,7 @@ class Way:
     tolerance_m: float
     live_reach: str | None = None
     backlog_reach: str | None = None
-    timestamps: bool = True  # False: as packaging/60-pantau-gps-unit.conf sets up a box
+    timestamps: bool = True  # False: as packaging/box/sysctl.conf sets up a box
     profiles: bool = False  # True: an interval ends early when a map would be wrong
 
 

@@ -1,7 +1,7 @@
 """parked: what a standing vehicle's unit sends in a day, from its parts as they were counted on a real IP link.
 
 Real gps_unit processes in network namespaces of their own, each with a receiver that stands still in real time; once
-with a stock kernel's TCP, once as packaging/60-pantau-gps-unit.conf sets up a box. One unit of each kind is as
+with a stock kernel's TCP, once as packaging/box/sysctl.conf sets up a box. One unit of each kind is as
 delivered: between its reports it only pings. The other reports each 75 s instead of each ten minutes, so that some
 minutes hold several reports, each with a receipt of its own (75 s is more than the 60 s it is gathered for).
 """

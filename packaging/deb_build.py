@@ -33,6 +33,7 @@ class Package:
     code: tuple[str, ...]
     programs: dict[str, str] = field(default_factory=dict)
     pure: bool = False  # nothing compiled: one file for every architecture
+    machines: frozenset[str] = frozenset(MACHINES)
 
     @property
     def lock(self) -> Path:
@@ -43,6 +44,12 @@ class Package:
 PANTAU: Final = {"pantau": "pantau.__main__"}
 PACKAGES: Final = (
     Package("pantau-gps-unit", ("wire", "running", "settings", "edge", "pantau"), PANTAU, pure=True),
+    Package(
+        "pantau-camera-node",
+        ("wire", "running", "settings", "edge", "pantau"),
+        PANTAU,
+        machines=frozenset({"amd64", "arm64"}),  # numpy has no wheel for armhf
+    ),
     Package("pantau-broker", ("wire", "running", "settings", "edge", "broker", "pantau"), PANTAU),
     Package(
         "pantau-provision",
@@ -78,6 +85,8 @@ def build(architecture: str, version: str, changed: int) -> None:
     for folder in ("packaging", "docs"):
         (source / folder).symlink_to(REPOSITORY / folder)
     for package in PACKAGES:
+        if architecture not in package.machines:
+            continue
         lay_out(
             source / "tree" / package.name,
             lock=package.lock,

@@ -29,6 +29,14 @@ FROM_DEBIAN: Final = {"armv7l": frozenset({"cffi", "pycparser", "dbus-fast"}), "
 # colorzero asks for it and imports nothing of it; it would run a hook at every start of Python.
 NEVER: Final = frozenset({"setuptools"})
 
+# Wheels that hold each compiled module as Python, too, and work with that alone, slower. A package for every machine
+# takes those; which machine's wheel they come from is all the same.
+AS_PYTHON: Final = frozenset({"dbus-fast"})
+ANY_WHEEL: Final = "x86_64"
+
+# How and where a wheel was built, for whoever asks: not the same for each Python, and nothing asks.
+BUILT_HOW: Final = frozenset({"numpy/__config__.py"})
+
 # What pip keeps for uninstalling (dpkg does that) or what names one wheel only: not the same for each Python.
 LEFT_OUT: Final = frozenset({"RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json", "sboms"})
 
@@ -91,9 +99,10 @@ def lay_out(into: Path, *, lock: Path, code: Sequence[Path], programs: dict[str,
     libraries = into / "lib" / "python3" / "site-packages"
     libraries.mkdir(parents=True)
     for python in PYTHONS:
-        with TemporaryDirectory() as fetched:
-            _fetch(wanted(lock.read_text("utf-8"), Target(python, machine)), Target(python, machine), Path(fetched))
-            merge(Path(fetched), libraries)
+        for target, lines in wheels(lock.read_text("utf-8"), Target(python, machine)):
+            with TemporaryDirectory() as fetched:
+                _fetch(lines, target, Path(fetched))
+                merge(Path(fetched), libraries, compiled=machine is not None)
         (into / "lib" / f"python{python}").symlink_to("python3")
     for package in code:
         ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "README.md")
@@ -103,11 +112,28 @@ def lay_out(into: Path, *, lock: Path, code: Sequence[Path], programs: dict[str,
         _program(into, name, module)
 
 
-def merge(fetched: Path, libraries: Path) -> None:
-    """Add what pip fetched for one Python to what is there for another; raises BuildError where they disagree."""
+def wheels(lock: str, target: Target) -> Iterator[tuple[Target, list[str]]]:
+    """The lines of a lock file that `target` needs, by what pip is to be asked for."""
+    lines = wanted(lock, target)
+    plain = [each for each in lines if target.machine is None and each.split("==")[0] in AS_PYTHON]
+    if rest := [each for each in lines if each not in plain]:
+        yield target, rest
+    if plain:
+        yield Target(target.python, ANY_WHEEL), plain
+
+
+def merge(fetched: Path, libraries: Path, *, compiled: bool = True) -> None:
+    """Add what pip fetched for one Python to what is there for another; without `compiled` no module of machine code.
+
+    Raises BuildError where two disagree, and where a module is there as machine code only.
+    """
     for file in _files(fetched):
         at = libraries / file.relative_to(fetched)
-        if at.exists() and not filecmp.cmp(file, at, shallow=False):
+        if file.suffix == ".so" and not compiled:
+            if not file.with_name(f"{file.name.partition('.')[0]}.py").exists():
+                raise BuildError(f"{file.relative_to(fetched)} is for one machine only")
+            continue
+        if at.exists() and str(file.relative_to(fetched)) not in BUILT_HOW and not filecmp.cmp(file, at, shallow=False):
             raise BuildError(f"{file.relative_to(fetched)} is not the same for every Python of {', '.join(PYTHONS)}")
         at.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, at)
@@ -117,7 +143,7 @@ def _files(fetched: Path) -> Iterator[Path]:
     for file in sorted(fetched.rglob("*")):
         parts = file.relative_to(fetched).parts
         of_pip = parts[0].endswith(".dist-info") and len(parts) > 1 and parts[1] in LEFT_OUT
-        if file.is_file() and parts[0] != "bin" and not of_pip:
+        if file.is_file() and parts[0] != "bin" and "tests" not in parts and not of_pip:
             yield file
 
 

@@ -10,6 +10,7 @@ lock() {
         --python-version 3.11 --generate-hashes --no-annotate --no-header --output-file "packaging/wheels/$package.txt"
 }
 uv=$1
-lock gps-unit --extra gps-unit --extra cli
+lock gps-unit --extra gps-unit --extra modem --extra cli
+lock camera-node --extra camera-node --extra cli
 lock broker --extra broker --extra gps-unit --extra cli
 lock provision --extra check --extra authority --extra broker --extra cli

@@ -7,7 +7,7 @@ EXTRA_OF = {
     "aiohttp": "authority",
     "av": "camera-node",
     "cryptography": "provisioning",
-    "dbus_fast": "check",
+    "dbus_fast": "modem",
     "google": "broker",
     "gpiozero": "check",
     "numpy": "camera-node",

@@ -4,7 +4,7 @@
     user = "viewer"
     password = "…"
 
-Under systemd the file belongs to root and the agent gets its copy by LoadCredential=, readable for nobody else.
+Under systemd the file belongs to root, and the agent is handed a copy in memory (LoadCredential=, systemd.exec(5)).
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ _MOST_BYTES: Final = 64_000  # eight cameras need 500
 
 
 def read_passwords(path: Path) -> dict[str, Credentials]:
-    """Credentials by camera name. Raises ConfigError naming file and key, never what stands there."""
+    """Credentials by camera name, from the copy that systemd has handed over where there is one.
+
+    Raises ConfigError naming file and key, never what stands there.
+    """
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_mode & _OTHERS:
-                raise ConfigError(
-                    f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}): chmod 600 {path}"
-                )
-            if status.st_uid not in {0, os.geteuid()}:
-                raise ConfigError(f"{path} belongs to user {status.st_uid}, not to root: chown root {path}")
+        status = path.stat()
+        if status.st_mode & _OTHERS:
+            raise ConfigError(
+                f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}): chmod 600 {path}"
+            )
+        if status.st_uid not in {0, os.geteuid()}:
+            raise ConfigError(f"{path} belongs to user {status.st_uid}, not to root: chown root {path}")
+        with (_handed_over(path) or path).open("rb") as file:
             raw = file.read(_MOST_BYTES)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
@@ -42,6 +45,13 @@ def read_passwords(path: Path) -> dict[str, Credentials]:
         where = str(error).rpartition("(")[2].rstrip(")") if "(at " in str(error) else "not TOML in UTF-8"
         raise ConfigError(f"{path} is not a list of cameras ({where})") from None  # its message may quote a password
     return {name: _credentials(path, name, table) for name, table in tables.items()}
+
+
+def _handed_over(path: Path) -> Path | None:
+    """systemd's copy of `path`, by the same name. Who may read it is systemd's care, by an ACL: its mode says 0440."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    copy = None if folder is None else Path(folder, path.name)
+    return copy if copy is not None and copy.exists() else None
 
 
 def _credentials(path: Path, name: str, table: object) -> Credentials:

@@ -46,6 +46,27 @@ def test_no_complaint_quotes_a_password(tmp_path: Path, text: str) -> None:
     assert refused.value.__cause__ is None
 
 
+def test_the_copy_that_systemd_hands_over_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its mode shows the ACL that systemd lets the agent in by."""
+    ours = written(tmp_path, "only root reads this")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    written(credentials, GOOD, 0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert read_passwords(ours) == {"north": Credentials("viewer", "hunter2")}
+    ours.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_passwords(ours)
+    ours.unlink()
+    with pytest.raises(ConfigError, match="No such file"):
+        read_passwords(ours)
+
+
+def test_without_a_copy_of_that_name_the_file_itself_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "of something else"))
+    assert read_passwords(written(tmp_path, GOOD)) == {"north": Credentials("viewer", "hunter2")}
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         read_passwords(tmp_path / "nowhere.toml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from gpiozero import Device
@@ -60,3 +62,8 @@ def loaded(folder: Path, modem: str) -> UnitConfig:
         'certificate_path = "unit.pem"\nkey_path = "unit.key"\n[receiver]\ntty = "/dev/ttyACM0"\n[modem]\n' + modem
     )
     return load_unit(file)
+
+
+def test_a_box_without_a_modem_has_no_dbus_in_memory() -> None:
+    asked = "import edge.gps_unit.__main__, sys; sys.exit('dbus_fast' in sys.modules or 'asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

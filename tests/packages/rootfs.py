@@ -121,7 +121,7 @@ class Root:
 
     @contextmanager
     def started(self, unit: str) -> Iterator[subprocess.Popen[str]]:
-        """The service as its unit says: ExecStart, User, RuntimeDirectory, and a service manager that listens.
+        """The service as its unit says: ExecStart, User, RuntimeDirectory, LoadCredential, and a manager that listens.
 
         Everything but its state and /run is read-only to it. When it is `Type=notify` it has sent READY=1 and fed the
         watchdog. It is stopped with SIGTERM and has to end cleanly.
@@ -138,6 +138,8 @@ class Root:
             if directory := said.get("RuntimeDirectory"):
                 (self.path / "run" / directory).mkdir()
                 self.demand("chown", f"{said['User']}:{said['Group']}", f"/run/{directory}")
+            if credential := said.get("LoadCredential"):
+                environment["CREDENTIALS_DIRECTORY"] = self._handed_over(credential, said["User"])
             process = subprocess.Popen(
                 self._entered(words, said["User"], SEAL + ENTER), env=self._environment(environment),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -153,6 +155,7 @@ class Root:
                 (self.path / "run" / "notify").unlink(missing_ok=True)
                 if directory:
                     shutil.rmtree(self.path / "run" / directory)
+                shutil.rmtree(self.path / "run" / "credentials", ignore_errors=True)
         # Mosquitto listens before it minds SIGTERM; systemd counts an end by that signal as clean, too.
         clean = (0,) if said["Type"] == "notify" else (0, -signal.SIGTERM)
         assert process.returncode in clean, f"{process.returncode}: {output}"
@@ -166,6 +169,16 @@ class Root:
     def files(self) -> set[str]:
         """Every path in it."""
         return {str(each.relative_to(self.path)) for each in self.path.rglob("*")}
+
+    def _handed_over(self, credential: str, user: str) -> str:
+        """The folder with a copy of the file, which only that user may read."""
+        name, _, path = credential.partition(":")
+        copy = self.path / "run" / "credentials" / name
+        copy.parent.mkdir()
+        shutil.copyfile(self.path / path[1:], copy)
+        copy.chmod(0o400)
+        self.demand("chown", "--recursive", user, "/run/credentials")
+        return "/run/credentials"
 
     def _entered(self, words: Sequence[str], user: str, enter: str = ENTER) -> list[str]:
         inside = ["unshare", "--net", "--mount", "sh", "-c", enter, str(self.path)]

@@ -17,7 +17,7 @@ PACKAGING = REPOSITORY / "packaging"
 sys.path.insert(0, str(PACKAGING))
 
 from deb_build import PACKAGES, Package  # noqa: E402 - a script's folder, not a package's
-from deb_tree import MACHINES, BuildError, Target, merge, wanted  # noqa: E402
+from deb_tree import MACHINES, BuildError, Target, merge, wanted, wheels  # noqa: E402
 
 LOCK = """
 alpha==1.0 \\
@@ -61,6 +61,21 @@ def test_a_package_for_every_machine_takes_no_compiled_wheel() -> None:
     assert tags[tags.index("--abi") + 1] == "none"
 
 
+def test_what_also_runs_as_python_comes_from_any_wheel_into_a_package_for_every_machine(tmp_path: Path) -> None:
+    lock = LOCK + "dbus-fast==5.0 \\\n    --hash=sha256:11\n"
+    asked = {target.machine: names(lines) for target, lines in wheels(lock, Target("3.13", None))}
+    assert asked == {None: ["alpha", "cffi"], "x86_64": ["dbus-fast"]}
+    fetched, into = tmp_path / "fetched", tmp_path / "into"
+    fetched.mkdir()
+    (fetched / "message.py").write_text("same")
+    (fetched / "message.cpython-313-x86_64-linux-gnu.so").write_text("machine code")
+    merge(fetched, into, compiled=False)
+    assert [each.name for each in into.iterdir()] == ["message.py"]
+    (fetched / "core.cpython-313-x86_64-linux-gnu.so").write_text("nothing beside it")
+    with pytest.raises(BuildError, match="for one machine only"):
+        merge(fetched, into, compiled=False)
+
+
 def test_two_pythons_share_a_folder(tmp_path: Path) -> None:
     into = tmp_path / "into"
     for abi in ("311", "313"):
@@ -71,6 +86,8 @@ def test_two_pythons_share_a_folder(tmp_path: Path) -> None:
             ("fast-1.0.dist-info/WHEEL", f"Tag: cp{abi}"),
             ("fast-1.0.dist-info/METADATA", "same"),
             ("bin/fast", "a program we do not ship"),
+            ("fast/tests/test_core.py", "for whoever makes it"),
+            ("numpy/__config__.py", f"built in a folder of {abi}"),
         ):
             (fetched / name).parent.mkdir(parents=True, exist_ok=True)
             (fetched / name).write_text(text)
@@ -81,6 +98,7 @@ def test_two_pythons_share_a_folder(tmp_path: Path) -> None:
         "fast/__init__.py",
         "fast/core.cpython-311-x86_64-linux-gnu.so",
         "fast/core.cpython-313-x86_64-linux-gnu.so",
+        "numpy/__config__.py",
     ]
 
 
@@ -98,20 +116,29 @@ def test_the_lock_has_what_the_package_imports(package: Package) -> None:
     """What its extras ask for is pinned, in a version that they allow; `make packages-lock` mends it."""
     from packaging.requirements import Requirement
 
-    extras = {"pantau-gps-unit": "gps-unit", "pantau-broker": "broker", "pantau-provision": "check"}
+    extras = {
+        "pantau-gps-unit": ["gps-unit", "modem"],
+        "pantau-camera-node": ["camera-node"],
+        "pantau-broker": ["broker"],
+        "pantau-provision": ["check", "modem"],
+    }
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     pinned = dict(re.findall(r"^([a-z0-9.-]+)==([^ ]+)", package.lock.read_text("utf-8"), re.MULTILINE))
-    for asked in (*project[extras[package.name]], *project["cli"]):
+    for asked in [each for extra in (*extras[package.name], "cli") for each in project[extra]]:
         requirement = Requirement(asked)
         if requirement.name == "pantau":
             continue
         assert requirement.specifier.contains(pinned[requirement.name]), asked
 
 
-def test_what_is_the_same_for_every_machine_says_so() -> None:
+def test_each_package_says_which_machines_it_is_for() -> None:
     control = (PACKAGING / "debian" / "control").read_text("utf-8")
-    said = dict(re.findall(r"Package: (\S+)\nArchitecture: (\S+)", control))
-    assert said == {package.name: "all" if package.pure else "any" for package in PACKAGES}
+    said = dict(re.findall(r"Package: (\S+)\nArchitecture: (.+)", control))
+    every = {True: "all", False: "any"}
+    assert said == {
+        package.name: every[package.pure] if package.machines == set(MACHINES) else " ".join(sorted(package.machines))
+        for package in PACKAGES
+    }
     assert set(MACHINES) == {"amd64", "arm64", "armhf"}
 
 
@@ -159,3 +186,38 @@ def test_systemd_finds_nothing_wrong(unit: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "runs"),
+    [
+        ('[unit]\nid = "pole-7"\n[[cameras]]\nname = "north"\n', {"pantau-camera-node"}),
+        (" [[ cameras ]]\n", {"pantau-camera-node"}),
+        ('[unit]\nid = "bus-7"\n[receiver]\ntty = "/dev/ttyACM0"\n', {"pantau-gps-unit"}),
+        ("not a configuration", {"pantau-camera-node", "pantau-gps-unit"}),  # whoever starts says what is wrong
+    ],
+)
+def test_a_box_with_both_packages_runs_the_one_that_its_file_is_for(file: str, runs: set[str], tmp_path: Path) -> None:
+    written = tmp_path / "unit.toml"
+    written.write_text(file)
+    ran = set()
+    for package in ("pantau-camera-node", "pantau-gps-unit"):
+        text = (PACKAGING / f"{package}.service").read_text("utf-8")
+        (condition,) = re.findall(r"^ExecCondition=/bin/sh -c '(.*)'$", text, re.MULTILINE)
+        shell = condition.replace("/etc/pantau/unit.toml", str(written))
+        if subprocess.run(["/bin/sh", "-c", shell], check=False).returncode == 0:
+            ran.add(package)
+    assert ran == runs
+
+
+def test_what_two_packages_bring_to_a_box_has_names_of_its_own() -> None:
+    """dpkg refuses the second of two packages that hold one path."""
+    brought = [
+        f"{line.split()[1]}/{line.split()[0].rpartition('/')[2]}"
+        for each in (PACKAGING / "debian").glob("*.install")
+        for line in each.read_text("utf-8").splitlines()
+    ]
+    assert len(brought) == len(set(brought))
+    rules = (PACKAGING / "debian" / "rules").read_text("utf-8")
+    for file in (PACKAGING / "box").iterdir():
+        assert re.search(rf"packaging/box/{file.name} \$\$lib/\S+/60-\$\$package\.conf", rules), file.name

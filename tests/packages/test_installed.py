@@ -24,15 +24,19 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUILT = REPOSITORY / "build" / "packages"
 ARCHITECTURE = os.environ.get("PANTAU_DEB_ARCH") or native()
 SUITES = ("bookworm", "trixie")  # Debian 12 and 13, and the Raspberry Pi OS made from each
-BOX, CENTRE, PROVISION = "pantau-gps-unit", "pantau-broker", "pantau-provision"
+BOX, NODE, CENTRE, PROVISION = "pantau-gps-unit", "pantau-camera-node", "pantau-broker", "pantau-provision"
 OUTBOX = "/var/lib/pantau/outbox.db"
+DOCUMENTS = "/var/lib/pantau/documents.db"
+# What a camera node keeps of a camera over its stop and start: read, and written again.
+LEARNED = {"north": {"judge": {"format": 1, "lights": {}, "usual_change": 12.345, "longest_still_s": 7.5}}}
+PASSWORDS = "etc/pantau/passwords.toml"
 LISTENS = f":{8883:04X} 00000000:0000 0A"  # as /proc/net/tcp says it
 
 # What dpkg, apt, ldconfig, useradd and systemd's user database keep about the past, whoever was installed.
 NOT_OURS = ("var/lib/dpkg", "var/lib/apt", "var/log", "var/cache", "etc/.pwd.lock", "tmp", "var/tmp", "proc", "dev")
 BACKUPS = {"etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-"}
 
-UNIT_TOML = """
+OF_EVERY_BOX = """
 [unit]
 id = "box-1"
 
@@ -41,10 +45,21 @@ host = "broker.invalid"
 ca_path = "ca.pem"
 certificate_path = "/var/lib/pantau/identity/current/certificate.pem"
 key_path = "/var/lib/pantau/identity/current/key.pem"
-
-[receiver]
-tty = "/dev/ttyUSB9"
 """
+OF_A_POLE = """
+[pole]
+passwords_path = "/etc/pantau/passwords.toml"
+
+[[cameras]]
+name = "north"
+url = "rtsp://192.168.10.11/Streaming/Channels/101"
+onvif_port = 80
+"""
+UNIT_TOML = {BOX: OF_EVERY_BOX + '[receiver]\ntty = "/dev/ttyUSB9"\n', NODE: OF_EVERY_BOX + OF_A_POLE}
+IMPORTED = {  # what only a part of a box imports, when it is configured
+    BOX: "import dbus_fast.aio, gpiozero, edge.gps_unit.modem_fitting, serial",
+    NODE: "import av, gpiozero, numpy, onveef, edge.camera_node.look",
+}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -76,7 +91,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Pat
 @pytest.fixture(params=SUITES)
 def root(request: pytest.FixtureRequest, unpacked: Callable[[Path], Path], tmp_path: Path) -> Iterator[Root]:
     """A machine of that Debian as it comes, before pantau."""
-    package(BOX)
+    package(PROVISION)
     if reason := why_not(ARCHITECTURE):
         pytest.skip(reason)
     tar = BUILT / "roots" / f"{request.param}-{ARCHITECTURE}.tar"
@@ -108,13 +123,14 @@ def one_version_later(built: Path, folder: Path) -> Path:
     control.write_text("\n".join(lines) + "\n")
     for module in (folder / "raw").rglob("pantau/decode.py"):
         module.unlink()
-    later = folder / built.name.replace("_all", ".1_all")
+    name, _, architecture = built.stem.rpartition("_")
+    later = folder / f"{name}.1_{architecture}.deb"
     subprocess.run(["dpkg-deb", "--build", "-Znone", folder / "raw", later], check=True, stdout=subprocess.DEVNULL)
     return later
 
 
-def enrolled(root: Root, tmp_path: Path) -> Folder:
-    """A box with an identity and a configuration, as enrolling and its card leave them."""
+def enrolled(root: Root, tmp_path: Path, box: str) -> Folder:
+    """A box with an identity and a configuration, as enrolling and its card leave them; the passwords are root's."""
     authority = make_authority(tmp_path / "authority")
     issued = authority.issue("box-1", "unit")
     identities = Identities(root.path / "var/lib/pantau/identity")
@@ -124,8 +140,16 @@ def enrolled(root: Root, tmp_path: Path) -> Folder:
     identities.become(folder)
     root.demand("chown", "--recursive", "pantau:pantau", "/var/lib/pantau/identity")
     shutil.copy(authority.ca_path, root.path / "etc/pantau/ca.pem")
-    (root.path / "etc/pantau/unit.toml").write_text(UNIT_TOML)
+    (root.path / "etc/pantau/unit.toml").write_text(UNIT_TOML[box])
+    (root.path / PASSWORDS).touch(0o600)
+    (root.path / PASSWORDS).write_text('[north]\nuser = "viewer"\npassword = "hunter2"\n')
     return folder
+
+
+def remembers(root: Root, box: str, statement: str) -> str:
+    """What the box's own code says of what it remembers besides records, as `memory`."""
+    opened = f'from pathlib import Path; from edge.memory import Memory; memory = Memory(Path("{DOCUMENTS}"))'
+    return root.demand(f"/usr/lib/{box}/bin/python", "-c", f"{opened}; {statement}", user="pantau")
 
 
 def held(root: Root) -> dict[str, int]:
@@ -141,66 +165,88 @@ def comes_true(claim: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.parametrize("box", UNIT_TOML)
 def test_a_box_installs_without_a_network_and_starts(
-    root: Root, install: Callable[..., float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Root, install: Callable[..., float], box: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    took_s = install(package(BOX), package(PROVISION))
+    took_s = install(package(box), package(PROVISION))
     assert root.demand("id", "--user", "--name", "pantau") == "pantau\n"
     assert root.demand("stat", "--format=%U %a", "/var/lib/pantau") == "pantau 750\n"
-    for unit in (f"{BOX}.service", "pantau-renew.timer", "pantau-certificates.timer", "pantau-check.timer"):
+    for unit in (f"{box}.service", "pantau-renew.timer", "pantau-certificates.timer", "pantau-check.timer"):
         assert root.demand("systemctl", "is-enabled", unit) == "enabled\n"
     assert root.run("systemctl", "is-enabled", "pantau-renew.service").stdout.strip() == "static"
     assert "Traceback" not in root.demand("pantau", "--help")
     root.demand(f"/usr/lib/{PROVISION}/bin/python", "-c", "import dbus_fast.aio, gpiozero, segno, cryptography")
-    enrolled(root, tmp_path)
-    with root.started(f"{BOX}.service"):
+    root.demand(f"/usr/lib/{box}/bin/python", "-c", IMPORTED[box])
+    enrolled(root, tmp_path, box)
+    with root.started(f"{box}.service"):
         pass
     assert sum(held(root).values()) >= 1, "it has recorded that it started"
     with capsys.disabled():
         sys.stdout.write(f"\n{root.demand('python3', '--version').strip()}: installed in {took_s:.1f} s\n")
 
 
-def test_an_upgrade_keeps_outbox_identity_and_what_was_written(
-    root: Root, install: Callable[..., float], tmp_path: Path
+@pytest.mark.parametrize("box", UNIT_TOML)
+def test_an_upgrade_keeps_outbox_identity_what_was_learned_and_what_was_written(
+    root: Root, install: Callable[..., float], box: str, tmp_path: Path
 ) -> None:
-    install(package(BOX))
-    identity = enrolled(root, tmp_path)
+    install(package(box))
+    identity = enrolled(root, tmp_path, box)
     key = identity.key_path.read_bytes()
-    with root.started(f"{BOX}.service"):
+    remembers(root, box, f'memory.remember("learned", {LEARNED})')
+    with root.started(f"{box}.service"):
         pass
     before = held(root)
-    install(one_version_later(package(BOX), tmp_path))
-    assert root.demand("dpkg-query", "--show", "--showformat=${Version}", BOX).endswith(".1")
-    modules = root.path / f"usr/lib/{BOX}/lib/python3/site-packages/pantau"
+    install(one_version_later(package(box), tmp_path))
+    assert root.demand("dpkg-query", "--show", "--showformat=${Version}", box).endswith(".1")
+    modules = root.path / f"usr/lib/{box}/lib/python3/site-packages/pantau"
     assert not [*modules.rglob("decode*")], "neither its source nor its bytecode is left"
-    with root.started(f"{BOX}.service"):
+    with root.started(f"{box}.service"):
         pass
     after = held(root)
     assert after.keys() == before.keys(), "the same outbox"
     assert sum(after.values()) > sum(before.values())
     assert identity.key_path.read_bytes() == key
     assert identity.key_path.stat().st_mode & 0o777 == 0o600
-    assert (root.path / "etc/pantau/unit.toml").read_text() == UNIT_TOML
+    judge = remembers(root, box, 'print(memory.recall("learned", None)["north"]["judge"])')
+    assert judge == f"{LEARNED['north']['judge']}\n"
+    assert (root.path / "etc/pantau/unit.toml").read_text() == UNIT_TOML[box]
+    assert (root.path / PASSWORDS).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("box", UNIT_TOML)
 def test_removing_keeps_what_is_the_box_own_and_purging_leaves_nothing(
-    root: Root, install: Callable[..., float], tmp_path: Path
+    root: Root, install: Callable[..., float], box: str, tmp_path: Path
 ) -> None:
     before, people = root.files(), (root.path / "etc/passwd").read_text()
-    install(package(BOX), package(PROVISION))
-    enrolled(root, tmp_path)
-    with root.started(f"{BOX}.service"):
+    install(package(box), package(PROVISION))
+    enrolled(root, tmp_path, box)
+    with root.started(f"{box}.service"):
         pass
-    root.demand("apt-get", "remove", "--yes", BOX)
-    assert not (root.path / f"usr/lib/{BOX}").exists()
+    root.demand("apt-get", "remove", "--yes", box)
+    assert not (root.path / f"usr/lib/{box}").exists()
     assert (root.path / OUTBOX[1:]).exists()
-    root.demand("apt-get", "purge", "--yes", BOX)
+    root.demand("apt-get", "purge", "--yes", box)
     assert not (root.path / OUTBOX[1:]).exists()
+    assert (root.path / PASSWORDS).exists() == (box != NODE), "a vehicle's box has none, and takes none away"
     assert (root.path / "var/lib/pantau/identity/current").exists(), "that is pantau-provision's"
     root.demand("apt-get", "purge", "--yes", PROVISION)
     left = {path for path in root.files() - before - BACKUPS if not path.startswith(NOT_OURS)}
     assert left == set()
     assert (root.path / "etc/passwd").read_text() == people
+
+
+def test_both_kinds_of_box_lie_beside_each_other(root: Root, install: Callable[..., float], tmp_path: Path) -> None:
+    install(package(BOX), package(NODE))
+    enrolled(root, tmp_path, NODE)
+    with root.started(f"{NODE}.service"):
+        pass
+    root.demand("apt-get", "purge", "--yes", BOX)
+    assert sum(held(root).values()) >= 1, "they are the pole's"
+    assert (root.path / "etc/pantau/unit.toml").exists()
+    root.demand("apt-get", "purge", "--yes", NODE)
+    assert not (root.path / "etc/pantau").exists()
+    assert not (root.path / "var/lib/pantau").exists()
 
 
 def test_a_centre_installs_without_a_network_beside_a_box(
