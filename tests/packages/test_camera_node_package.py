@@ -9,7 +9,8 @@ import pytest
 
 from edge.camera_node.config import NodeConfig, load_node
 from edge.camera_node.passwords import read_passwords
-from edge.service import STOP_WITHIN_S, TURN_WITHIN_S
+from edge.service import STOP_WITHIN_S
+from running.turns import TURN_WITHIN_S
 from settings import EXIT_CONFIG
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
