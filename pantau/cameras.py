@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import BadParameter, Exit, Option
 
-from pantau.store import AsJson, opened
+from pantau.store import AsJson, centre_of, opened
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,15 +88,9 @@ def _where(store_url: str | None, config: Path | None) -> tuple[str, Callable[[s
         return store_url, lambda _unit: None
     if config is None or store_url is not None:
         raise BadParameter("wanted either --store or --config")
-    from broker.config import load_centre
     from broker.presence import read_presence
-    from settings import ConfigError
 
-    try:
-        centre = load_centre(str(config))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        raise Exit(2) from error
+    centre = centre_of(config)
     units, _ = read_presence(centre.presence_path)
     online = {unit.unit: unit.online for unit in units}
     return centre.store.url, online.get
