@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from broker.store import FUTURE, LogEntry, Store
+from broker.store import FUTURE, LogEntry, Store, StoreUnavailable
 from broker.work.areas import Area, Areas
 from broker.work.days import Read, sessions_of, touched, visits_of, whole_days
 from broker.work.hours import hours_of
@@ -60,7 +60,8 @@ class Deriver:
         self._touched = memory.touched_assets()
         self._derived_s: dict[tuple[str, str], float] = {}
         self._purged: dict[str | None, int] = {}  # as far as the memory knows of it; anew with each start
-        self.derived = 0
+        self.derived = self.failures = 0
+        self.failing: set[tuple[str, str]] = set()
 
     def take(self, after_log_id: int) -> int:
         """Let the next entries of the log touch what they may; the last one's log_id, after_log_id without any."""
@@ -85,7 +86,17 @@ class Deriver:
         asset = min(due, key=lambda each: (self._due_s(each), each))
         self._touched.discard(asset)
         self._derived_s[asset] = now_s
-        self.derive(*asset, now_ms)
+        try:
+            self.derive(*asset, now_ms)
+        except StoreUnavailable:
+            raise
+        except Exception:  # a fault of ours, of one asset's records: all others have their hours
+            level = logging.DEBUG if asset in self.failing else logging.ERROR
+            log.log(level, "%s of %s cannot be derived; tried again with what comes", *asset[::-1], exc_info=True)
+            self.failures += 1
+            self.failing.add(asset)
+        else:
+            self.failing.discard(asset)
         return True
 
     def derive(self, agency: str, asset: str, now_ms: int) -> None:
