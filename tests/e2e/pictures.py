@@ -1,4 +1,4 @@
-"""Pictures for the field guide: what a terminal showed as an SVG, and labels as they are cut from their sheet.
+"""Pictures for the pages: what a terminal showed as an SVG, and labels as they are cut from their sheet.
 
 Nothing in them is fetched from anywhere: no font, no link.
 """
@@ -40,11 +40,14 @@ LABEL: Final = re.compile(r'<svg [^>]*width="70mm" height="37mm"')
 
 
 def drawn(lines: list[str], title: str) -> str:
-    """A terminal with these lines on it."""
-    width = min(max(len(line) for line in lines) + 1, WIDEST)
+    """A terminal with these lines on it, in the colours that they ask for."""
+    texts = [Text.from_ansi(line) for line in lines]
+    for text in texts:
+        text.rstrip()
+    width = min(max(text.cell_len for text in texts) + 1, WIDEST)
     console = Console(record=True, width=width, file=io.StringIO(), color_system=None)
-    for line in lines:
-        console.print(Text(line), no_wrap=False, overflow="fold")
+    for text in texts:
+        console.print(text, no_wrap=False, overflow="fold")
     picture = console.export_svg(title=title, code_format=FORMAT, unique_id="screen")
     return re.sub(r"[ \t]+$|(?<=>)\s*\n\s+(?=<)", "", picture, flags=re.MULTILINE)
 
