@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 
 def _day_of_a_city() -> list[Figure]:
-    days = [[_entry(row) for row in recorded(_day(seed, MIDNIGHT_MS))] for seed in range(DISTINCT)]
+    days = [[_entry(row) for row in _rows(seed, MIDNIGHT_MS)] for seed in range(DISTINCT)]
     window = Window(MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS)
     seen: list[Observed] = []
     reading_s = _cpu_s(lambda: seen.extend(observations(entries) for _ in range(TIMES) for entries in days))
@@ -74,7 +75,7 @@ def _late() -> list[Figure]:
     """One record that comes late into a store of few days, and of many."""
     figures = []
     for days in DAYS_STORED:
-        rows = [row for seed in range(days) for row in recorded(_day(seed, MIDNIGHT_MS + seed * DAY_MS))]
+        rows = [row for seed in range(days) for row in _rows(seed, MIDNIGHT_MS + seed * DAY_MS)]
         shared = [row for row in rows if row.from_ms < MIDNIGHT_MS + DAYS_STORED[0] * DAY_MS]  # the same in both stores
         held_back = [shared[len(shared) * part // 20] for part in PARTS]
         with tempfile.TemporaryDirectory() as name:
@@ -86,7 +87,7 @@ def _late() -> list[Figure]:
 
 def _as_it_runs() -> list[Figure]:
     """Everything the process does, not only the arithmetic."""
-    days = [recorded(_day(seed, MIDNIGHT_MS)) for seed in range(DISTINCT)]
+    days = [_rows(seed, MIDNIGHT_MS) for seed in range(DISTINCT)]
     several = [(f"box-{number}", days[number % DISTINCT]) for number in range(DISTINCT * TIMES)]
     few = [(f"box-{seed}", days[seed]) for seed in range(len(KINDS))]
     now_ms = MIDNIGHT_MS + 2 * DAY_MS
@@ -95,6 +96,11 @@ def _as_it_runs() -> list[Figure]:
 
 def _day(seed: int, from_ms: int) -> Day:
     return played(KINDS[seed % 3](seed), from_ms, seed)
+
+
+@cache
+def _rows(seed: int, from_ms: int) -> list[Row]:
+    return recorded(_day(seed, from_ms))
 
 
 def _entry(row: Row) -> LogEntry:
