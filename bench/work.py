@@ -1,21 +1,18 @@
-"""CPU of deriving sessions: a day of many assets, and one late record in a store that grows."""
+"""CPU of hours: a day of many assets, the deriver as it runs, and one late record in a store that grows."""
 
 from __future__ import annotations
 
-import gc
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from bench.report import Figure, median, show
-from broker.assets import Assignment
-from broker.store import Arrival, LogEntry, open_store
-from broker.work.days import local_days, sessions_of, touched
+from bench.report import Figure, show
+from bench.work_deriver import as_it_comes, at_once, late
+from broker.store import LogEntry
 from broker.work.observed import Fix, Observed, Window, observed
-from broker.work.reading import reader
 from broker.work.records import observations
 from broker.work.sessions import derive
 from edge.sim.work import Act, Day, ambulance_day, excavator_day, fire_engine_day, played
@@ -29,13 +26,12 @@ ROAD_DAYS: Final = 4
 DAYS_STORED: Final = (10, 40)
 PARTS: Final = range(6, 15)  # twentieths of the shared days: the middle ones
 KINDS: Final = (excavator_day, ambulance_day, fire_engine_day)
-ZONE: Final = ZoneInfo("Asia/Jakarta")
 
 
 def main(argv: list[str]) -> int:
     """Measure and print."""
     distinct = DISTINCT * TIMES
-    figures = [*_day_of_a_city(), _road_day(), *_late()]
+    figures = [*_day_of_a_city(), _road_day(), *_as_it_runs(), *_late()]
     conditions = (
         f"{distinct} asset-days ({DISTINCT} simulated ones, each {TIMES} times) of excavators, ambulances and fire "
         f"engines, as a box records them; times {CITY // distinct} for a city of {CITY:,} assets"
@@ -45,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 
 def _day_of_a_city() -> list[Figure]:
-    days = [[_entry(row) for row in recorded(_day(seed, MIDNIGHT_MS))] for seed in range(DISTINCT)]
+    days = [[_entry(row) for row in _rows(seed, MIDNIGHT_MS)] for seed in range(DISTINCT)]
     window = Window(MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS)
     seen: list[Observed] = []
     reading_s = _cpu_s(lambda: seen.extend(observations(entries) for _ in range(TIMES) for entries in days))
@@ -79,52 +75,32 @@ def _late() -> list[Figure]:
     """One record that comes late into a store of few days, and of many."""
     figures = []
     for days in DAYS_STORED:
-        with tempfile.TemporaryDirectory() as folder:
-            figures.append(_late_in(f"sqlite:///{Path(folder) / 'store.db'}", days))
+        rows = [row for seed in range(days) for row in _rows(seed, MIDNIGHT_MS + seed * DAY_MS)]
+        shared = [row for row in rows if row.from_ms < MIDNIGHT_MS + DAYS_STORED[0] * DAY_MS]  # the same in both stores
+        held_back = [shared[len(shared) * part // 20] for part in PARTS]
+        with tempfile.TemporaryDirectory() as name:
+            url, memory_path = f"sqlite:///{Path(name) / 'store.db'}", Path(name) / "work.db"
+            figures.append(late(url, rows, held_back, days, memory_path))
     first, last = figures[0].value, figures[-1].value
     return [*figures, Figure("the same, many days to few", last / first, "ratio", "<= 1.5")]
 
 
-def _late_in(url: str, days: int) -> Figure:
-    rows = [row for seed in range(days) for row in recorded(_day(seed, MIDNIGHT_MS + seed * DAY_MS))]
-    shared = [row for row in rows if row.from_ms < MIDNIGHT_MS + DAYS_STORED[0] * DAY_MS]  # the same in both stores
-    arrivals = [
-        Arrival("box-1", 1, seq, row.cls, row.kind, row.body, received_utc_ms=row.to_ms + 1000)
-        for seq, row in enumerate(rows, 1)
-    ]
-    took_s, moved_days = [], []
-    with open_store(url, writer=True) as store:
-        store.set_assignments(
-            [Assignment(unit="box-1", asset="a", agency="g", kind="excavator", from_utc_ms=0, to_utc_ms=None)]
-        )
-        for begin in range(0, len(arrivals), 2000):
-            store.commit(arrivals[begin : begin + 2000])
-        # Neither the load's own objects, nor that a small store ends after the record, is the record's cost.
-        gc.freeze()
-        for part in PARTS:
-            late = shared[len(shared) * part // 20]
-            began_s = time.process_time()
-            read = reader(store, "a")
-            moved = touched(read, Window(late.from_ms, late.to_ms))
-            whole = Window(moved.from_ms, moved.to_ms)
-            again = [_whole_day(day) for day in local_days(whole, ZONE)]
-            for day in again:
-                sessions_of(read, day)
-            took_s.append(time.process_time() - began_s)
-            moved_days.append(len(again))
-        gc.unfreeze()
-    note = f"median of {len(PARTS)}, {median(moved_days):g} days derived again"
-    return Figure(f"one late record, {days} days stored", 1000 * median(took_s), "CPU ms", note=note)
-
-
-def _whole_day(part: Window) -> Window:
-    """The local day that holds a part of it."""
-    begin_ms = part.from_ms - (part.from_ms - MIDNIGHT_MS) % DAY_MS  # Jakarta's clock is never changed
-    return Window(begin_ms, begin_ms + DAY_MS)
+def _as_it_runs() -> list[Figure]:
+    """Everything the process does, not only the arithmetic."""
+    days = [_rows(seed, MIDNIGHT_MS) for seed in range(DISTINCT)]
+    several = [(f"box-{number}", days[number % DISTINCT]) for number in range(DISTINCT * TIMES)]
+    few = [(f"box-{seed}", days[seed]) for seed in range(len(KINDS))]
+    now_ms = MIDNIGHT_MS + 2 * DAY_MS
+    return [*at_once(several, now_ms, CITY), *as_it_comes(few, MIDNIGHT_MS, CITY)]
 
 
 def _day(seed: int, from_ms: int) -> Day:
     return played(KINDS[seed % 3](seed), from_ms, seed)
+
+
+@cache
+def _rows(seed: int, from_ms: int) -> list[Row]:
+    return recorded(_day(seed, from_ms))
 
 
 def _entry(row: Row) -> LogEntry:

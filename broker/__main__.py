@@ -155,32 +155,40 @@ def _work(config: CentreConfig, at: Callable[[str], None]) -> int:
             Teller(store, memory, deriver, endpoint, told=told, away=loop.elsewhere).run(loop)
 
     with watched.telling(ready=lambda: told.connected, status=lambda: work_status(told)), ExitStack() as stack:
-        _tell(config, stack, None, config.metrics.work_port, lambda: work_figures(told))
-        _with_store(config, loop, serve)
-    return 0
+        survey = _tell(config, stack, "work", config.metrics.work_port, lambda: work_figures(told, time.monotonic()))
+        _with_store(config, loop, serve, lambda: told.failures.update(store=1))
+    return _left(0, stuck=survey is not None and survey.stuck)
 
 
 def _answers(config: CentreConfig) -> int:
+    from broker.answer_figures import Answered, answer_figures
     from broker.answers import Answers, look_of
     from broker.config import needs_certificate
     from broker.presence import read_presence
 
     name = config.credentials.answers
     needs_certificate(config, name)
-    watched = Watched(_stop())
+    watched, told = Watched(_stop()), Answered()
     loop = watched.loop("answers")
     serving: list[Answers] = []
 
     def serve(store: Store) -> None:
         look = look_of(store, lambda: read_presence(config.presence_path)[0])
-        serving[:] = [Answers(config.endpoint(name), name, config.roles.consumers, look)]
+        serving[:] = [Answers(config.endpoint(name), name, config.roles.consumers, look, told=told)]
         serving[0].run(loop, watched.loop("network"))
 
     def ready() -> bool:
         return any(each.ready for each in serving)
 
-    with watched.telling(ready=ready, status=lambda: "takes questions" if ready() else "waiting for broker and store"):
-        _with_store(config, loop, serve)
+    def failed() -> None:
+        told.store_failures += 1
+
+    def status() -> str:
+        return "takes questions" if ready() else "waiting for broker and store"
+
+    with watched.telling(ready=ready, status=status), ExitStack() as stack:
+        _tell(config, stack, None, config.metrics.answers_port, lambda: answer_figures(told, time.monotonic()))
+        _with_store(config, loop, serve, failed)
     return 0
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 
 from broker.acl import EVERY_AGENCY, Consumer
+from broker.answer_figures import ANSWERED, NOBODY, REFUSED, Answered
 from broker.clean import read_body, utc_text
 from broker.live import Picture, moved, state_message
 from broker.mqtt import Endpoint, Link
@@ -42,10 +43,13 @@ Look = Callable[[], tuple[Iterable[Mapping[str, Any]], Mapping[str, Presence]]]
 class Answers:
     """Answers until stopped; one thread of its own for the network."""
 
-    def __init__(self, endpoint: Endpoint, name: str, consumers: Iterable[Consumer], look: Look) -> None:
+    def __init__(
+        self, endpoint: Endpoint, name: str, consumers: Iterable[Consumer], look: Look, *, told: Answered | None = None
+    ) -> None:
         self._consumers = {each.name: each for each in consumers}
         self._look = look
-        self._asked: Queue[tuple[str, bytes]] = Queue(QUEUE_QUESTIONS)
+        self._told = told or Answered()
+        self._asked: Queue[tuple[str, bytes, float]] = Queue(QUEUE_QUESTIONS)
         self._link = Link(endpoint, name, subscriptions=[(EVERY_QUESTION, 1)], received=self._hear)
 
     @property
@@ -62,15 +66,19 @@ class Answers:
         seen_s = -FRESH_S
         try:
             while not stop.is_set():
+                self._told.connected, self._told.waiting = self.ready, self._asked.qsize()
                 try:
-                    topic, payload = self._asked.get(timeout=TURN_S)
+                    topic, payload, heard_s = self._asked.get(timeout=TURN_S)
                 except Empty:
                     continue
                 if time.monotonic() - seen_s >= FRESH_S:
                     states, presences = self._look()
                     seen, seen_s = (list(states), presences), time.monotonic()
-                self._answer(topic, payload, *seen)
+                if self._answer(topic, payload, *seen):
+                    self._told.answered_mono_s = now_s = time.monotonic()
+                    self._told.answer_s.add(now_s - heard_s)
         finally:
+            self._told.connected = False
             self._link.close()
             network.join()
             turns.ended()
@@ -79,21 +87,25 @@ class Answers:
         if retained:  # a question is of now
             return
         try:
-            self._asked.put_nowait((topic, payload))
+            self._asked.put_nowait((topic, payload, time.monotonic()))
         except Full:
-            return
+            self._told.dropped += 1
 
     def _answer(
         self, topic: str, payload: bytes, states: Iterable[Mapping[str, Any]], presences: Mapping[str, Presence]
-    ) -> None:
+    ) -> bool:
+        """Whether somebody was told something."""
         parsed = parse_ask(topic)
         consumer = self._consumers.get(parsed[0]) if parsed else None
         if parsed is None or consumer is None or parsed[1] != NEAREST:
             log.debug("nobody to answer: %s", topic)
-            return
+            self._told.questions[NOBODY] += 1
+            return False
         now_utc_ms = time.time_ns() // 1_000_000
-        said = answered(payload, consumer, states, presences, now_utc_ms=now_utc_ms)
+        said, refused = answered(payload, consumer, states, presences, now_utc_ms=now_utc_ms)
+        self._told.questions[REFUSED if refused else ANSWERED] += 1
         self._link.publish(answer(consumer.name, NEAREST), said, qos=1)
+        return True
 
 
 def answered(
@@ -103,20 +115,20 @@ def answered(
     presences: Mapping[str, Presence],
     *,
     now_utc_ms: int,
-) -> bytes:
-    """The answer to a question of that consumer's, of the agencies it may read. Pure."""
+) -> tuple[bytes, bool]:
+    """The answer to a question of that consumer's, of the agencies it may read, and whether it is a refusal. Pure."""
     said: dict[str, Any] = {
         "id": None, "utc": utc_text(now_utc_ms), "error": None, "candidates": [], "further": 0, "left_out": [],
     }  # fmt: skip
     try:
         said["id"], question = _question(payload, consumer)
     except PeerViolation as error:
-        return orjson.dumps({**said, "error": str(error)})
+        return orjson.dumps({**said, "error": str(error)}), True
     found = nearest(question, states, presences, now_utc_ms=now_utc_ms)
     said["candidates"] = [each._asdict() for each in found.candidates]
     said["further"] = found.further
     said["left_out"] = [each._asdict() for each in found.left_out]
-    return orjson.dumps(said)
+    return orjson.dumps(said), False
 
 
 def _question(payload: bytes, consumer: Consumer) -> tuple[str | None, Question]:

@@ -6,6 +6,7 @@ The bridge writes what boxes said, a dispatcher's command line who has it; a lis
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +102,28 @@ class Calls:
             "UPDATE calls SET by = ?, command = ? WHERE unit = ? AND call = ?", (by, command.id, call.unit, call.call)
         )
         return command.id
+
+    def purge(self, before_utc_ms: int, wanted: Callable[[str, int], bool]) -> int:
+        """Forget for good the calls last heard before that instant, as far as (unit, heard_utc_ms) is wanted; how many.
+
+        One that still goes on stays, without its place: somebody may yet have to ask what became of it.
+        """
+        self._database.execute("PRAGMA secure_delete = ON")
+        old = [
+            (unit, call)
+            for unit, call, heard_utc_ms in self._database.execute(
+                "SELECT unit, call, heard_utc_ms FROM calls WHERE said_utc_ms < ? AND (ended OR lat_e7 IS NOT NULL)",
+                (before_utc_ms,),
+            ).fetchall()
+            if wanted(unit, heard_utc_ms)
+        ]
+        self._database.execute("BEGIN IMMEDIATE")
+        with self._database:
+            self._database.executemany("DELETE FROM calls WHERE unit = ? AND call = ? AND ended", old)
+            self._database.executemany("UPDATE calls SET lat_e7 = NULL, lon_e7 = NULL WHERE unit = ? AND call = ?", old)
+        if old:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return len(old)
 
     def close(self) -> None:
         self._database.close()

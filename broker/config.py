@@ -183,6 +183,10 @@ class MetricsPlace:
         "TCP port of the figures of the part `work`; 0 = off", at_least=0, at_most=65535, default=9885,
         reason="the next one",
     )  # fmt: skip
+    answers_port: int = setting(
+        "TCP port of the figures of the part `answers`; 0 = off", at_least=0, at_most=65535, default=9886,
+        reason="the next one",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +372,7 @@ def needs_certificate(config: CentreConfig, name: str) -> None:
 def _twice(metrics: MetricsPlace) -> list[Problem]:
     problems: list[Problem] = []
     taken: dict[int, str] = {}
-    for name in ("bridge_port", "publisher_port", "work_port"):
+    for name in ("bridge_port", "publisher_port", "work_port", "answers_port"):
         port = getattr(metrics, name)
         if port and port in taken:
             wanted = f"must be another than metrics.{taken[port]}"

@@ -16,6 +16,7 @@ from broker.figure import Figure, by, counter, gauge
 from broker.ledger import Account
 from broker.publisher import CURSOR_NAME
 from broker.store import Store, StoreUnavailable, open_store
+from broker.work import CURSOR_NAME as WORK_CURSOR_NAME
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +159,19 @@ class _Drawn:
             self.shed[reason if reason in SHED_REASONS else "other"] += count
 
 
+def look_at_work(store: Store, _wait: Wait) -> list[Figure]:
+    """How much of the log has touched no asset-day yet, and how old that is."""
+    unread = store.unread(store.cursor(WORK_CURSOR_NAME))
+    age_s = 0.0 if unread.since_utc_ms is None else max(0.0, time.time() - unread.since_utc_ms / 1000)
+    return [
+        gauge("pantau_work_unread_entries", "Log entries after the deriver's cursor", unread.entries),
+        gauge("pantau_work_unread_seconds", "How long ago the oldest of them arrived", age_s),
+    ]
+
+
 # By name: what is looked at, and how often.
 SURVEYS: Final[dict[str, tuple[Look, float]]] = {
     "store": (look_at_store, STORE_EVERY_S),
     "ledger": (look_at_ledger, LEDGER_EVERY_S),
+    "work": (look_at_work, STORE_EVERY_S),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import BadParameter, Exit, Option
 
-from pantau.store import AsJson, opened
+from pantau.store import AsJson, centre_of, opened
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,15 +38,15 @@ def cameras(
 ) -> None:
     """A wall of words: how many cameras see right now, which do not, why, and since when.
 
+    A pole of which no camera was ever heard is on it, too, and counts as one camera at least.
     Exit 0 when all see, 1 when one does not or nobody can say, 2 when the store is not there.
     """
-    from broker.cameras import wall
-    from wire.kinds import KIND_CAMERA
+    from broker.cameras import wall_of
 
     url, online = _where(store_url, config)
     now_utc_ms = time.time_ns() // 1_000_000
     with opened(url) as store:
-        found = wall(store.newest_looks(KIND_CAMERA), now_utc_ms=now_utc_ms, online=online)
+        found = wall_of(store, now_utc_ms=now_utc_ms, online=online)
         found = [one for one in found if agency in (None, one.agency)]
         if snapshots is not None:
             _write(store, snapshots, {(one.agency, one.asset, one.camera) for one in found})
@@ -65,11 +65,18 @@ def shown(found: list[Camera], *, now_utc_ms: int, every: bool = False) -> Rende
     from rich.table import Table
     from rich.text import Text
 
+    from broker.cameras import without_cameras
+
     seeing = sum(one.sees is True for one in found)
     unknown = sum(one.sees is None for one in found)
-    headline = Text(f"{seeing} of {len(found)} cameras see", "bold green" if seeing == len(found) else "bold red")
+    poles = sum(1 for _ in without_cameras(found))
+    count = f"at least {len(found)}" if poles else str(len(found))
+    headline = Text(f"{seeing} of {count} cameras see", "bold green" if seeing == len(found) else "bold red")
     if unknown:
         headline.append(f", of {unknown} nobody can say", "bold yellow")
+    if poles:
+        said = "1 pole was" if poles == 1 else f"{poles} poles were"
+        headline.append(f" ({said} never heard)", "yellow")
     table = Table(box=None, header_style="bold")
     for column in ("agency", "asset", "camera", "verdict", "since", "sure", "why"):
         table.add_column(column, no_wrap=column != "why", justify="right" if column in ("since", "sure") else "left")
@@ -77,8 +84,9 @@ def shown(found: list[Camera], *, now_utc_ms: int, every: bool = False) -> Rende
         if one.sees and one.cause is None and not every:
             continue
         style = {True: "yellow" if one.cause else None, False: "red", None: "yellow"}[one.sees]
-        words = [one.agency, one.asset, one.camera, one.verdict, _ago(one.since_utc_ms, now_utc_ms)]
-        table.add_row(*words, f"{one.confidence_percent} %", one.why, style=style)
+        words = [one.agency, one.asset, one.camera or "?", one.verdict, _ago(one.since_utc_ms, now_utc_ms)]
+        sure = "" if one.confidence_percent is None else f"{one.confidence_percent} %"
+        table.add_row(*words, sure, one.why, style=style)
     return Group(headline, table) if table.row_count else headline
 
 
@@ -88,21 +96,15 @@ def _where(store_url: str | None, config: Path | None) -> tuple[str, Callable[[s
         return store_url, lambda _unit: None
     if config is None or store_url is not None:
         raise BadParameter("wanted either --store or --config")
-    from broker.config import load_centre
     from broker.presence import read_presence
-    from settings import ConfigError
 
-    try:
-        centre = load_centre(str(config))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        raise Exit(2) from error
+    centre = centre_of(config)
     units, _ = read_presence(centre.presence_path)
     online = {unit.unit: unit.online for unit in units}
     return centre.store.url, online.get
 
 
-def _write(store: Store, folder: Path, wanted: set[tuple[str, str, str]]) -> None:
+def _write(store: Store, folder: Path, wanted: set[tuple[str, str, str | None]]) -> None:
     """The newest picture of each camera as AGENCY-ASSET-CAMERA.jpg, with the time it was taken."""
     from broker.clean import read_body
     from wire.kinds import KIND_SNAPSHOT

@@ -54,12 +54,11 @@ def pole(directory: Path, stop: threading.Event) -> Iterator[UnitPlan | None]:
 
 def wall(city: City) -> Callable[[], RenderableType]:
     """What `pantau cameras` says now."""
-    from broker.cameras import wall as known
+    from broker.cameras import wall_of
     from broker.config import load_centre
     from broker.presence import read_presence
     from broker.store import StoreUnavailable, open_store
     from pantau.cameras import shown
-    from wire.kinds import KIND_CAMERA
 
     centre = load_centre(str(city.centre_config))
 
@@ -69,7 +68,7 @@ def wall(city: City) -> Callable[[], RenderableType]:
         now_utc_ms = time.time_ns() // 1_000_000
         try:
             with open_store(city.store_url) as store:
-                found = known(store.newest_looks(KIND_CAMERA), now_utc_ms=now_utc_ms, online=online.get)
+                found = wall_of(store, now_utc_ms=now_utc_ms, online=online.get)
         except StoreUnavailable as error:
             return f"the store does not answer: {error}"
         return shown(found, now_utc_ms=now_utc_ms, every=True)

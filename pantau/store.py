@@ -12,6 +12,7 @@ from typer import Argument, BadParameter, Exit, Option
 from wire.errors import PantauError
 
 if TYPE_CHECKING:
+    from broker.config import CentreConfig
     from broker.store import Store
 
 StoreUrl = Annotated[str, Option("--store", metavar="URL", help="The central store, as sqlite:///path/to/store.db.")]
@@ -31,6 +32,18 @@ def opened(url: str) -> Iterator["Store"]:
         raise Exit(2) from error
 
 
+def centre_of(path: Path) -> "CentreConfig":
+    """The centre's configuration; its problems and exit 2 when it cannot be used."""
+    from broker.config import load_centre
+    from settings import ConfigError
+
+    try:
+        return load_centre(str(path))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        raise Exit(2) from error
+
+
 def instant(text: str | None) -> int | None:
     """Unix ms of `2026-11-23`, `2026-11-23T06:00:00Z` or Unix ms as they stand."""
     from settings.instants import parse_utc_ms
@@ -44,24 +57,49 @@ def instant(text: str | None) -> int | None:
 
 
 def purge(
-    store_url: StoreUrl,
     before: Annotated[str, Option("--before", metavar="D", help="Records of UTC days before this day go, for good.")],
+    config: Annotated[Path | None, Option(help="The centre's configuration: all that it keeps is purged.")] = None,
+    store_url: Annotated[
+        str | None, Option("--store", metavar="URL", help="Only this store, as sqlite:///path/to/store.db.")
+    ] = None,
     asset: Annotated[str | None, Option("--asset", help="Only records of this asset.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete what must not be kept for ever: positions of people are personal data.
 
     Whole days only. The ledger counts the records as expired, and a box that sends one again is told that it is stored.
+    With --config also the sessions and notices that the deriver has told of those days, and calls for help. Sums of
+    hours stay.
     """
     before_utc_ms = instant(before)
     if before_utc_ms is None:
         raise BadParameter("wanted a day")
-    with opened(store_url) as store:
-        purged = store.purge(before_utc_ms, asset)
+    if store_url is not None and config is None:
+        with opened(store_url) as store:
+            rows, body_bytes = store.purge(before_utc_ms, asset)
+        print(_gone(as_json, rows=rows, body_bytes=body_bytes))
+        if not as_json:
+            print("a deriver forgets what it has told of them within a minute, while it runs; --config does it at once")
+        return
+    if config is None or store_url is not None:
+        raise BadParameter("wanted either --config or --store")
+    from broker.purging import purge_all
+
+    centre = centre_of(config)
+    with opened(centre.store.url) as store:
+        gone = purge_all(
+            store, before_utc_ms, asset, work_memory_path=centre.work_memory_path, downlink_path=centre.downlink_path
+        )
+    print(_gone(as_json, **gone._asdict()))
+
+
+def _gone(as_json: bool, **counts: int) -> str:
     if as_json:
-        print(json.dumps({"rows": purged.rows, "body_bytes": purged.body_bytes}))
-    else:
-        print(f"purged {purged.rows} records, {purged.body_bytes} bytes of bodies")
+        return json.dumps(counts)
+    said = f"purged {counts['rows']} records, {counts['body_bytes']} bytes of bodies"
+    if "told" in counts:
+        said += f"; {counts['told']} sessions and notices, {counts['calls']} calls for help"
+    return said
 
 
 def rederive(store_url: StoreUrl, as_json: AsJson = False) -> None:

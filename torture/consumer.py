@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -143,10 +144,10 @@ class Consumer:
         return [self._known_by(at, _e7(lat), _e7(lon)) for at, (lon, lat, *_) in zip(times, places, strict=True)]
 
 
-def pantau(*words: str) -> subprocess.CompletedProcess[str]:
+def pantau(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """One command of the command line, as a person would run it."""
-    command = [sys.executable, "-m", "pantau", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_DEADLINE_S, check=False)
+    command, env = [sys.executable, "-m", "pantau", *words], {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_DEADLINE_S, check=False, env=env)
 
 
 def exported(city: City, unit: str, known_by: KnownBy, *, after_log_id: int | None = None) -> list[Stored]:

@@ -114,6 +114,9 @@ class Store(Protocol):
         A camera of a box that was swapped or set up anew is there more than once. What was purged is not.
         """
 
+    def units(self) -> set[str]:
+        """Every unit that a record ever came from, or that one spoke of."""
+
     def ended_names(self, now_utc_ms: int) -> list[tuple[str, str]]:
         """(agency, asset) of names that records were published under and no unit serves now."""
 
@@ -153,6 +156,9 @@ class Store(Protocol):
 
     def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
         """Delete records of days before that instant's UTC day, for good; small transactions, commits go on between."""
+
+    def purged_before(self) -> dict[str | None, int]:
+        """By asset (None: all of them) the Unix ms before which its records are purged, or are being purged now."""
 
     def rederive(self) -> tuple[int, int]:
         """Read undecoded bodies again: (now readable, still not); each that now reads gets a correction."""

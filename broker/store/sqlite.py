@@ -195,11 +195,14 @@ class SqliteStore:
         by_name = {(row[15], row[16]): row for row in self._all(query, values)}
         return [LogEntry._make(by_name[name]) for name in sorted(by_name)]
 
+    def units(self) -> set[str]:
+        return {unit for (unit,) in self._all("SELECT DISTINCT unit FROM boxes")}
+
     def ended_names(self, now_utc_ms: int) -> list[tuple[str, str]]:
         with self._disk():
             roster = Roster(read_assignments(self._db))
         held = roster.held_at(now_utc_ms)
-        for (unit,) in self._all("SELECT DISTINCT unit FROM boxes"):
+        for unit in self.units():
             if not roster.unit_held_at(unit, now_utc_ms):
                 held.add(unassigned(unit)[:2])
         return sorted(set(self._all("SELECT agency, asset FROM names")) - held)
@@ -302,6 +305,10 @@ class SqliteStore:
     def purge(self, before_utc_ms: int, asset: str | None = None) -> Purged:
         with self._disk():
             return upkeep.purge(self._db, before_utc_ms, asset, at_utc_ms=time.time_ns() // 1_000_000)
+
+    def purged_before(self) -> dict[str | None, int]:
+        with unavailable(self._path):
+            return upkeep.purged_before(self._db)
 
     def rederive(self) -> tuple[int, int]:
         with self._disk():

@@ -109,26 +109,37 @@ def _reread(db: sqlite3.Connection, writer: LogWriter, derivation: Derivation, r
 
 
 def purge(db: sqlite3.Connection, before_utc_ms: int, asset: str | None, at_utc_ms: int) -> Purged:
-    """Delete bodies and log entries of days before; keys and ranges stay, so that nothing comes back or unbalances."""
+    """Delete bodies and log entries of days before; keys and ranges stay, so that nothing comes back or unbalances.
+
+    That it happens is written down first: whoever derives from the log must not take what is being deleted for what
+    never was, however the purge ends (`purged_before`).
+    """
     db.execute("PRAGMA secure_delete = ON")  # positions of people: overwritten, not only unlinked
     end = day_of(before_utc_ms) << DAY_SHIFT
     total = Purged(0, 0)
-    for chunk in _purgeable(db, end, asset):
-        with _in_turn(), transaction(db):
-            taken = [row for row in chunk if _remove(db, *row[:3])]
-        total = Purged(total.rows + len(taken), total.body_bytes + sum(row[3] for row in taken))
     before_ms = before_utc_ms // DAY_MS * DAY_MS
     with transaction(db):
-        db.execute("INSERT INTO purges VALUES (?, ?, ?, ?, ?)", (at_utc_ms, before_ms, asset, *total))
+        made = db.execute("INSERT INTO purges VALUES (?, ?, ?, ?, ?)", (at_utc_ms, before_ms, asset, *total)).lastrowid
+    for chunk in _purgeable(db, end, asset):
+        with _in_turn(), transaction(db):
+            taken = [row for row in chunk if _remove(db, *row[:4])]
+        total = Purged(total.rows + len(taken), total.body_bytes + sum(row[4] for row in taken))
+    with transaction(db):
+        db.execute("UPDATE purges SET rows = ?, body_bytes = ? WHERE rowid = ?", (*total, made))
     _give_back(db)
     return total
 
 
-def _purgeable(db: sqlite3.Connection, end: int, asset: str | None) -> Iterator[list[tuple[int, int, int, int]]]:
-    """Chunks of (body_id, box, seq, bytes of body) below body_id end, of the asset's newest names when one is given."""
+def purged_before(db: sqlite3.Connection) -> dict[str | None, int]:
+    """By asset (None: all of them) the Unix ms before which its records were purged."""
+    return dict(db.execute("SELECT asset, max(before_utc_ms) FROM purges GROUP BY asset").fetchall())
+
+
+def _purgeable(db: sqlite3.Connection, end: int, asset: str | None) -> Iterator[list[tuple[int, int, int, int, int]]]:
+    """Chunks of (body_id, box, seq, conflict, bytes of body) below end, of the asset's newest names if one is given."""
     after = -1
     while rows := db.execute(
-        "SELECT b.body_id, l.box, l.seq, length(b.body), n.asset FROM bodies b"
+        "SELECT b.body_id, l.box, l.seq, l.conflict, length(b.body), n.asset FROM bodies b"
         f" CROSS JOIN log o ON o.log_id = b.body_id & {ROW_MASK}"
         " CROSS JOIN keys y ON y.box = o.box AND y.seq = o.seq AND y.conflict = o.conflict"
         " CROSS JOIN log l ON l.log_id = y.log_id CROSS JOIN names n ON n.name = l.name"
@@ -136,12 +147,12 @@ def _purgeable(db: sqlite3.Connection, end: int, asset: str | None) -> Iterator[
         (after, end, _CHUNK_ROWS),
     ).fetchall():
         after = rows[-1][0]
-        if chunk := [row[:4] for row in rows if asset is None or row[4] == asset]:
+        if chunk := [row[:5] for row in rows if asset is None or row[5] == asset]:
             yield chunk
 
 
-def _remove(db: sqlite3.Connection, place: int, box: int, seq: int) -> bool:
-    """Delete one record's body and entries; False when it moved or went meanwhile."""
+def _remove(db: sqlite3.Connection, place: int, box: int, seq: int, conflict: int) -> bool:
+    """Delete one record's body, its entries and what points at it; False when it moved or went meanwhile."""
     if not db.execute("DELETE FROM bodies WHERE body_id = ?", (place,)).rowcount:
         return False
     row_id = place & ROW_MASK
@@ -149,6 +160,8 @@ def _remove(db: sqlite3.Connection, place: int, box: int, seq: int) -> bool:
     db.execute("DELETE FROM log WHERE row_id = ? AND revision > 0", (row_id,))
     db.execute("DELETE FROM undecoded WHERE row_id = ?", (row_id,))
     db.execute("DELETE FROM undated WHERE box = ? AND seq = ? AND row_id = ?", (box, seq, row_id))
+    if not conflict:
+        db.execute("DELETE FROM looks WHERE box = ? AND seq = ?", (box, seq))
     db.execute("UPDATE boxes SET expired = expired + 1 WHERE box = ?", (box,))
     return True
 

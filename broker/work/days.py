@@ -37,7 +37,9 @@ def visits_of(read: Read, window: Window, areas: Areas) -> list[Visit]:
 def touched(read: Read, late: Window) -> Window:
     """How far a record that came late, of that stretch of time, can have moved anything."""
     seen = _with_context(read, Window(late.from_ms, late.to_ms + 1))
-    from_ms, to_ms = _quiet_around(seen, late) or (late.from_ms - LEVEL_HOLDS_MS, late.to_ms + LEVEL_HOLDS_MS)
+    before_ms, after_ms = _quiet_around(seen, late)
+    from_ms = late.from_ms - LEVEL_HOLDS_MS if before_ms is None else before_ms
+    to_ms = late.to_ms + LEVEL_HOLDS_MS if after_ms is None else after_ms
     for said in _by_input(seen.levels):
         before = [level.at_ms for level in said if level.at_ms < late.from_ms - PARKED_GAP_MS]
         after = [level.at_ms for level in said if level.at_ms > late.to_ms + PARKED_GAP_MS]
@@ -71,17 +73,21 @@ def whole_days(window: Window, zone: tzinfo) -> list[Window]:
 
 def _with_context(read: Read, window: Window) -> Observed:
     inputs = Window(window.from_ms - LEVEL_HOLDS_MS, window.to_ms + LEVEL_HOLDS_MS)
-    margin_ms = _FIRST_MARGIN_MS
+    before_ms = after_ms = _FIRST_MARGIN_MS
     while True:
-        margin_ms = min(margin_ms, LEVEL_HOLDS_MS)
-        seen = read(Window(window.from_ms - margin_ms, window.to_ms + margin_ms), inputs)
-        if margin_ms == LEVEL_HOLDS_MS or _quiet_around(seen, window):
+        seen = read(Window(window.from_ms - before_ms, window.to_ms + after_ms), inputs)
+        quiet_before, quiet_after = _quiet_around(seen, window)
+        enough_before = quiet_before is not None or before_ms == LEVEL_HOLDS_MS
+        enough_after = quiet_after is not None or after_ms == LEVEL_HOLDS_MS
+        if enough_before and enough_after:
             return seen
-        margin_ms *= 5
+        # Each side by itself: after what has just come there is nothing, and that needs no more of what was before.
+        before_ms = before_ms if enough_before else min(5 * before_ms, LEVEL_HOLDS_MS)
+        after_ms = after_ms if enough_after else min(5 * after_ms, LEVEL_HOLDS_MS)
 
 
-def _quiet_around(seen: Observed, window: Window) -> tuple[int, int] | None:
-    """The nearest instants before and after that nothing within the window can reach over; None without both.
+def _quiet_around(seen: Observed, window: Window) -> tuple[int | None, int | None]:
+    """The nearest instants before and after that nothing within the window can reach over; None where there is none.
 
     Only fixes from outside the window are asked: what is late, and what may still come, must not decide.
     """
@@ -90,10 +96,11 @@ def _quiet_around(seen: Observed, window: Window) -> tuple[int, int] | None:
     # Whether the fix next to the window is credible, the window has a say in.
     left = list(quiet(credible(seen.fixes[:before])[:-1]))
     right = list(quiet(credible(seen.fixes[after:])[1:]))
-    if not left or not right:
-        return None
     firm_ms = STOP_MS + WIDE_MS
-    return max(left[-1][0], left[-1][1] - firm_ms), min(right[0][1], right[0][0] + firm_ms)
+    return (
+        max(left[-1][0], left[-1][1] - firm_ms) if left else None,
+        min(right[0][1], right[0][0] + firm_ms) if right else None,
+    )
 
 
 def _by_input(levels: Iterable[Level]) -> list[list[Level]]:

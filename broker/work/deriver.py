@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from broker.store import FUTURE, LogEntry, Store
+from broker.store import FUTURE, LogEntry, Store, StoreUnavailable
 from broker.work.areas import Area, Areas
 from broker.work.days import Read, sessions_of, touched, visits_of, whole_days
 from broker.work.hours import hours_of
@@ -59,7 +59,9 @@ class Deriver:
         self._each_s = each_s
         self._touched = memory.touched_assets()
         self._derived_s: dict[tuple[str, str], float] = {}
-        self.derived = 0
+        self._purged: dict[str | None, int] = {}  # as far as the memory knows of it; anew with each start
+        self.derived = self.failures = 0
+        self.failing: set[tuple[str, str]] = set()
 
     def take(self, after_log_id: int) -> int:
         """Let the next entries of the log touch what they may; the last one's log_id, after_log_id without any."""
@@ -71,6 +73,7 @@ class Deriver:
 
     def close_days(self, now_ms: int) -> None:
         """Let the clock end the days that nothing was heard after, and forget what is old."""
+        self._forget_purged()
         self._memory.touch_ended(now_ms - GRACE_MS)
         self._memory.forget(now_ms - self._keep_days * _DAY_MS)
         self._touched = self._memory.touched_assets()
@@ -83,22 +86,49 @@ class Deriver:
         asset = min(due, key=lambda each: (self._due_s(each), each))
         self._touched.discard(asset)
         self._derived_s[asset] = now_s
-        self.derive(*asset, now_ms)
+        try:
+            self.derive(*asset, now_ms)
+        except StoreUnavailable:
+            raise
+        except Exception:  # a fault of ours, of one asset's records: all others have their hours
+            level = logging.DEBUG if asset in self.failing else logging.ERROR
+            log.log(level, "%s of %s cannot be derived; tried again with what comes", *asset[::-1], exc_info=True)
+            self.failures += 1
+            self.failing.add(asset)
+        else:
+            self.failing.discard(asset)
         return True
 
     def derive(self, agency: str, asset: str, now_ms: int) -> None:
-        """Derive the asset's touched days as of now, and put what changed into the outbox."""
+        """Derive the asset's touched days as of now, and put what changed into the outbox.
+
+        A day that begins before what was purged stays as it was told: what is left of its records would say less.
+        """
         read = reader(self._store, asset, agency)
         moved = [touched(read, late) for late in self._memory.touched(agency, asset)]
-        days = sorted({day for each in moved for day in whole_days(each, self._zone) if day.from_ms <= now_ms})
+        kept_ms = self._kept_ms(asset)
+        days = {day for each in moved for day in whole_days(each, self._zone) if kept_ms <= day.from_ms <= now_ms}
         who = Who(agency, asset, self._zone)
-        found = [told for day in days if (told := self._day(who, read, day, now_ms)) is not None]
-        self._memory.tell(agency, asset, found)
+        found = [told for day in sorted(days) if (told := self._day(who, read, day, now_ms)) is not None]
+        kept_ms = self._kept_ms(asset)  # a purge that began while records were read
+        self._memory.tell(agency, asset, [told for told in found if told.day.from_ms >= kept_ms])
         self.derived += len(days)
 
     def next_due_s(self) -> float:
         """When `derive_next` may have something again, monotonic seconds."""
         return min(map(self._due_s, self._touched), default=float("inf"))
+
+    def _kept_ms(self, asset: str) -> int:
+        """From when on all that was stored of the asset still is."""
+        purged = self._store.purged_before()
+        return max(purged.get(None, 0), purged.get(asset, 0))
+
+    def _forget_purged(self) -> None:
+        purged = self._store.purged_before()
+        if purged != self._purged:
+            for asset, before_ms in purged.items():
+                self._memory.purge(before_ms, asset)
+            self._purged = purged
 
     def _due_s(self, asset: tuple[str, str]) -> float:
         return self._derived_s.get(asset, -self._each_s) + self._each_s

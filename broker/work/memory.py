@@ -1,7 +1,7 @@
 """What the deriver must not forget: which days were touched, what was told of each, and what is not proven to be sent.
 
-One SQLite file beside the store, of one process. Each step is one transaction: killed anywhere, the deriver tells
-something twice at worst.
+One SQLite file beside the store, of one process (and of `pantau purge`, now and then). Each step is one transaction:
+killed anywhere, the deriver tells something twice at worst.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -75,6 +76,7 @@ class WorkMemory:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA secure_delete = ON")  # whereabouts of people: overwritten, not only unlinked
             self._db.executescript(_TABLES)
 
     def __enter__(self) -> Self:
@@ -182,6 +184,27 @@ class WorkMemory:
             self._db.execute("DELETE FROM told WHERE day_ms < ?", (before_ms - _UTC_DAY_MS,))
             self._db.execute("DELETE FROM days WHERE to_ms < ?", (before_ms,))
 
+    def purge(self, before_ms: int, asset: str | None = None) -> int:
+        """Forget for good where anything was before that instant, unsent messages included; how many that were.
+
+        Sums of hours stay: they say how long, and not where. What had been touched there is not derived any more. Safe
+        beside the process that derives.
+        """
+        whose, values = ("", (before_ms,)) if asset is None else (" AND asset = ?", (before_ms, asset))
+        with self._transaction():
+            told = self._db.execute(f"DELETE FROM told WHERE what != '{HOURS}' AND from_ms < ?{whose}", values).rowcount
+            unsent = [
+                (number,)
+                for number, topic, payload in self._db.execute("SELECT number, topic, payload FROM outbox")
+                if not topic.endswith(f"/{HOURS}") and _began_before(orjson.loads(payload), before_ms, asset)
+            ]
+            self._db.executemany("DELETE FROM outbox WHERE number = ?", unsent)
+            self._db.execute(f"DELETE FROM touched WHERE from_ms < ?{whose}", values)
+            self._db.execute(f"UPDATE days SET closed = 1 WHERE closed = 0 AND from_ms < ?{whose}", values)
+        if told or unsent:
+            self._all("PRAGMA wal_checkpoint(TRUNCATE)")  # the log holds the pages as they were
+        return int(told) + len(unsent)
+
     # ---------------------------------------------------------------- outbox
 
     def _put(self, message: Message, *, retain: bool) -> None:
@@ -233,3 +256,9 @@ class WorkMemory:
                 yield
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self._path}: {error}") from error
+
+
+def _began_before(content: Mapping[str, Any], before_ms: int, asset: str | None) -> bool:
+    """Whether a session or notice, as it is in a message, began before that; and is the asset's, if one is given."""
+    at = datetime.fromisoformat(content["from_utc"] if "from_utc" in content else content["at_utc"])
+    return asset in (None, content["asset"]) and at.timestamp() * 1000 < before_ms

@@ -9,22 +9,22 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
-from broker.figure import Figure, counter, gauge
+from broker.figure import Figure, by, counter, gauge
 from broker.mqtt import Endpoint
 from broker.outlet import Connection, OutletLost
 from broker.store import Store, StoreUnavailable
+from broker.work import CURSOR_NAME
 from broker.work.deriver import Deriver
 from broker.work.memory import WorkMemory
 from running.turns import Away, Stop
 
 log = logging.getLogger(__name__)
 
-CURSOR_NAME: Final = "work"
 WINDOW_MESSAGES: Final = 500  # published and not proven
 CLOSE_DAYS_S: Final = 60.0
 IDLE_S: Final = 0.2
@@ -37,7 +37,10 @@ class Spoken:
 
     def __init__(self) -> None:
         self.messages = self.derived = self.interruptions = self.cursor = self.touched = self.waiting = 0
+        self.failures: Counter[str] = Counter({"broker": 0, "store": 0, "derive": 0})
+        self.failing = 0
         self.connected = False
+        self.derived_mono_s: float | None = None
 
 
 def work_status(told: Spoken) -> str:
@@ -47,17 +50,27 @@ def work_status(told: Spoken) -> str:
     return f"read up to log_id {told.cursor}; {told.touched} asset-days to derive, {told.waiting} messages to tell"
 
 
-def work_figures(told: Spoken) -> list[Figure]:
-    """All that the deriver counts."""
+def work_figures(told: Spoken, now_mono_s: float) -> list[Figure]:
+    """All that the deriver counts; how far it is behind the log, a survey says (broker/survey.py)."""
+    since = told.derived_mono_s
     return [
         gauge("pantau_work_connected", "1 while its connection to the broker stands", told.connected),
         counter("pantau_work_interruptions_total", "Connections lost or not made, stores away", told.interruptions),
+        counter(
+            "pantau_work_failures_total", "Failures of the broker, of the store, and asset-days no hours came of",
+            by(dict(told.failures)), "reason",
+        ),
+        gauge("pantau_work_failing_assets", "Assets whose last derivation failed", told.failing),
+        gauge(
+            "pantau_work_since_derived_seconds", "Since an asset was last derived; grows in silence, too",
+            None if since is None else max(0.0, now_mono_s - since),
+        ),
         counter("pantau_work_messages_total", "Sessions, hours and notices the broker has taken", told.messages),
         counter("pantau_work_days_total", "Asset-days derived", told.derived),
         gauge("pantau_work_cursor_log_id", "The last log_id whose asset-days are remembered", told.cursor),
         gauge("pantau_work_touched_days", "Asset-days that wait to be derived again", told.touched),
         gauge("pantau_work_waiting_messages", "Messages that the broker is not proven to have", told.waiting),
-    ]
+    ]  # fmt: skip
 
 
 class Teller:
@@ -98,6 +111,7 @@ class Teller:
                 log.log(logging.DEBUG if failures else logging.WARNING, "telling is interrupted: %s", error)
                 failures += 1
                 self._told.interruptions += 1
+                self._told.failures["broker" if isinstance(error, OutletLost) else "store"] += 1
                 stop.wait(random.uniform(0.0, min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** min(failures, 10))))
             finally:
                 self._told.connected = False
@@ -117,7 +131,10 @@ class Teller:
             reached = self._deriver.take(position)
             if reached != position:
                 self._store.set_cursor(CURSOR_NAME, reached)
-            worked = self._deriver.derive_next(self._utc_ms(), time.monotonic()) or reached != position
+            derived = self._deriver.derive_next(self._utc_ms(), time.monotonic())
+            if derived:
+                self._told.derived_mono_s = time.monotonic()
+            worked = derived or reached != position
             position = reached
             sending.hand_over()
             self._told.messages += sending.turn(0.01 if sending.in_flight else 0.0)
@@ -131,6 +148,8 @@ class Teller:
     def _count(self, position: int) -> None:
         self._told.cursor = position
         self._told.derived = self._deriver.derived
+        self._told.failures["derive"] = self._deriver.failures
+        self._told.failing = len(self._deriver.failing)
         self._told.touched, self._told.waiting = self._memory.counts()
 
 

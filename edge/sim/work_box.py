@@ -53,6 +53,7 @@ class Box:
         self._name = name
         self._policy = Policy()
         self._waiting: list[Fix] = []
+        self._moved = False  # one that waits is not of a vehicle that stands parked
         self._due_ms = self._say_ms = 0
         self._levels = dict.fromkeys(INPUTS, False)
 
@@ -64,7 +65,7 @@ class Box:
         for epoch in day.epochs:
             if off is not None and epoch.at_ms >= off.to_ms:
                 self._name, off = off.box or self._name, None
-                self._policy, self._waiting = Policy(), []
+                self._policy, self._waiting, self._moved = Policy(), [], False
                 yield from self._begin(epoch.at_ms)
             if off is None and left and epoch.at_ms >= left[0].from_ms:
                 off = left.pop(0)
@@ -114,15 +115,16 @@ class Box:
         )
         if (kept := self._policy.feed(fix)) is not None:
             self._waiting.append(kept)
+            self._moved |= not kept.parked
 
     def _report(self, *, ending: bool = False) -> Iterator[Row]:
         waiting = self._waiting
         if not waiting:
             return
         lasts_ms = (waiting[-1].utc_ms or 0) - (waiting[0].utc_ms or 0)
-        if not ending and all(fix.parked for fix in waiting) and lasts_ms < _PARKED_INTERVAL_MS - _INTERVAL_MS:
+        if not ending and not self._moved and lasts_ms < _PARKED_INTERVAL_MS - _INTERVAL_MS:
             return
-        self._waiting = []
+        self._waiting, self._moved = [], False
         run: list[Fix] = []
         for fix in waiting:
             if run and run[0].parked != fix.parked:

@@ -25,7 +25,8 @@ STATES = [state("engine-1", agency="fire", kind="fire-engine"), state("amb-1"), 
 
 def asked(consumer: Consumer, **question: object) -> dict[str, object]:
     Draft202012Validator(SCHEMAS["nearest_question"]).validate(question)
-    payload = answered(json.dumps(question).encode(), consumer, STATES, {}, now_utc_ms=NOON_MS)
+    payload, refused = answered(json.dumps(question).encode(), consumer, STATES, {}, now_utc_ms=NOON_MS)
+    assert not refused
     return check("nearest_answer", payload)
 
 
@@ -51,7 +52,9 @@ def test_a_consumer_is_answered_of_its_agencies_and_hears_of_no_other() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_question_is_answered_with_the_reason(payload: bytes, reason: str) -> None:
-    said = check("nearest_answer", answered(payload, ALL, STATES, {}, now_utc_ms=NOON_MS))
+    answer, refused = answered(payload, ALL, STATES, {}, now_utc_ms=NOON_MS)
+    said = check("nearest_answer", answer)
+    assert refused
     assert str(said["error"]).startswith(reason)
     assert said["candidates"] == []
 

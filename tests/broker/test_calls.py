@@ -113,3 +113,18 @@ def test_a_box_that_has_gone_mad_fills_no_disk_and_poisons_nothing(
     assert len(found) == CALLS_KEPT
     assert found[-1].call == f"c{CALLS_KEPT + 49}"
     assert desk.counters.total() == 1, "the bytes that are no event"
+
+
+def test_a_purge_forgets_old_calls_and_of_one_that_goes_on_where_it_was(calls: Calls, tmp_path: Path) -> None:
+    for at_ms, call in ((1_000, "over"), (2_000, "goes on"), (9_000, "new")):
+        calls.called(UNIT, call, 1, (-61_750_001, 1_068_270_001), at_ms)
+        calls.called("amb-018", call, 1, (-61_750_001, 1_068_270_001), at_ms)
+    calls.ended(UNIT, "over", "city-rini")
+    assert calls.purge(5_000, lambda unit, at_ms: unit == UNIT and at_ms < 5_000) == 2
+    mine = [each for each in calls.listed(ended=True) if each.unit == UNIT]
+    assert [(each.call, each.lat_e7, each.lon_e7) for each in mine] == [
+        ("goes on", None, None),
+        ("new", -61_750_001, 1_068_270_001),
+    ]
+    assert len(calls.listed(ended=True)) == 5
+    assert calls.purge(5_000, lambda unit, _at_ms: unit == UNIT) == 0

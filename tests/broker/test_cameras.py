@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from broker.assets import Assignment
-from broker.cameras import UNHEARD_AFTER_S, wall
+from broker.cameras import NEVER_HEARD, UNHEARD_AFTER_S, Camera, wall, wall_of
 from broker.clean import read_body
 from broker.live import Picture, moved, state_message
 from broker.store import Arrival, Store, open_store
 from pantau.cameras import shown
 from torture.consumer import pantau
 from wire import encode
-from wire.kinds import CLASS_BULKY, CLASS_STATUS, KIND_CAMERA, KIND_SNAPSHOT
+from wire.kinds import CLASS_BULKY, CLASS_STATUS, KIND_CAMERA, KIND_EVENT, KIND_SNAPSHOT
 
 NOON_MS = 1_795_348_800_000
 UNIT = "pole-7"
@@ -57,9 +59,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def put(store: Store, seq: int, body: bytes, kind: int = KIND_CAMERA) -> None:
+def put(store: Store, seq: int, body: bytes, kind: int = KIND_CAMERA, *, unit: str = UNIT) -> None:
     cls = CLASS_STATUS if kind == KIND_CAMERA else CLASS_BULKY
-    store.commit([Arrival(UNIT, 1, seq, cls, kind, body, NOON_MS)])
+    store.commit([Arrival(unit, 1, seq, cls, kind, body, NOON_MS)])
 
 
 def test_of_each_camera_the_newest_verdict_counts_whatever_order_they_came_in(store: Store) -> None:
@@ -95,6 +97,72 @@ def test_of_a_camera_whose_box_is_away_or_silent_nobody_can_say(store: Store) ->
     assert old.sees is None and "too long" in old.why and old.link is None
 
 
+def test_a_pole_that_was_never_heard_is_on_the_wall_and_counts(store: Store) -> None:
+    poles = [
+        Assignment(unit=unit, asset=asset, agency=agency, kind=kind, from_utc_ms=begin, to_utc_ms=end)
+        for unit, asset, agency, kind, begin, end in (
+            (UNIT, "junction-7", "transport", "pole", 0, None),
+            ("pole-8", "junction-8", "transport", "pole", NOON_MS - 3 * 86_400_000, None),
+            ("pole-9", "junction-9", "fire", "pole", 0, None),
+            ("pole-10", "junction-10", "fire", "pole", NOON_MS - 1, NOON_MS),  # taken down again
+            ("pole-11", "junction-11", "fire", "pole", NOON_MS + 3_600_000, None),  # to be put up
+            ("amb-1", "ambulance-1", "health", "ambulance", 0, None),
+        )
+    ]
+    store.set_assignments(poles)
+    put(store, 1, verdict("north", "seeing"))
+    store.commit([Arrival("pole-9", 1, 1, CLASS_STATUS, KIND_EVENT, encode.event(at=(1, 0, 0), name="boot"), NOON_MS)])
+    found = wall_of(store, now_utc_ms=NOON_MS, online={UNIT: True}.get)
+    assert [(one.agency, one.asset, one.camera, one.sees, one.verdict) for one in found] == [
+        ("fire", "junction-9", None, None, NEVER_HEARD),
+        ("transport", "junction-7", "north", True, "seeing"),
+        ("transport", "junction-8", None, None, NEVER_HEARD),
+    ]
+    assert [one.why for one in found if one.camera is None] == [
+        "its box was heard, and nothing is stored of a camera",
+        "its box was never heard",
+    ]
+    assert [one.since_utc_ms for one in found if one.camera is None] == [None, NOON_MS - 3 * 86_400_000]
+    (nine,) = [
+        one for one in wall_of(store, now_utc_ms=NOON_MS, online={"pole-9": True}.get) if one.asset == "junction-9"
+    ]
+    assert nine.link == "online" and "connected" in nine.why
+    text = written(found)
+    assert text.startswith("1 of at least 3 cameras see, of 2 nobody can say (2 poles were never heard)")
+    assert re.search(r"transport +junction-8 +\? +never_heard +3 d ago +its box was never heard", text)
+    put(store, 2, verdict("south", "seeing"))
+    store.commit([Arrival("pole-8", 1, 1, CLASS_STATUS, KIND_CAMERA, verdict("a", "seeing"), NOON_MS)])
+    put(store, 3, verdict("b", "seeing"), unit="pole-9")
+    assert written(wall_of(store, now_utc_ms=NOON_MS)).startswith("4 of 4 cameras see")
+
+
+def test_the_command_counts_poles_that_were_never_heard_as_not_seeing(store: Store, tmp_path: Path) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    store.set_assignments(
+        [
+            Assignment(unit=unit, asset=f"at-{unit}", agency="transport", kind="pole", from_utc_ms=0, to_utc_ms=None)
+            for unit in (UNIT, "pole-8")
+        ]
+    )
+    seen = verdict("north", "seeing", at_ms=now_ms)
+    store.commit([Arrival(UNIT, 1, 1, CLASS_STATUS, KIND_CAMERA, seen, now_ms)])
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    done = pantau("cameras", "--store", url, "--json")
+    assert done.returncode == 1, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["unit"], one["camera"], one["sees"], one["since_utc_ms"]) for one in told] == [
+        (UNIT, "north", True, now_ms),
+        ("pole-8", None, None, None),
+    ]
+    assert pantau("cameras", "--store", url, "--agency", "fire").returncode == 0
+
+
+def written(found: list[Camera], now_utc_ms: int = NOON_MS) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(shown(found, now_utc_ms=now_utc_ms))
+    return console.export_text()
+
+
 def test_a_poles_state_tells_all_its_cameras_and_the_blind_one_speaks_for_it(store: Store) -> None:
     put(store, 1, verdict("north", "covered", reason="98 % hidden"))
     put(store, 2, verdict("south", "seeing", at_ms=NOON_MS + 1000))
@@ -111,10 +179,8 @@ def test_the_wall_says_how_many_see_which_do_not_and_since_when(store: Store) ->
     put(store, 1, verdict("north", "covered", reason="98 % hidden"))
     put(store, 2, verdict("south", "seeing"))
     put(store, 3, verdict("east", "seeing", cause="address", reason="another camera answers there"))
-    console, now_utc_ms = Console(width=200, record=True, file=io.StringIO()), NOON_MS + 7_200_000
-    found = wall(store.newest_looks(KIND_CAMERA), now_utc_ms=now_utc_ms)
-    console.print(shown(found, now_utc_ms=now_utc_ms))
-    text = console.export_text()
+    now_utc_ms = NOON_MS + 7_200_000
+    text = written(wall(store.newest_looks(KIND_CAMERA), now_utc_ms=now_utc_ms), now_utc_ms)
     assert "2 of 3 cameras see" in text
     assert "another camera answers there" in text
     assert "junction-7" in text and "2 h ago" in text and "98 % hidden" in text

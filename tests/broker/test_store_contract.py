@@ -41,7 +41,7 @@ from broker.store import (
     open_store,
 )
 from wire import encode
-from wire.kinds import KIND_ANCHOR, KIND_EVENT, KIND_HEALTH, KIND_TRACK
+from wire.kinds import KIND_ANCHOR, KIND_CAMERA, KIND_EVENT, KIND_HEALTH, KIND_SNAPSHOT, KIND_TRACK
 from wire.ranges import MAX_SEQ, Ranges
 
 # How to make the URL of an empty store of each kind.
@@ -562,6 +562,49 @@ def test_purged_and_corrected_records_go_with_all_their_entries(store: Store) ->
     assert log_of(store) == []
     assert list(store.rows(unit=UNIT)) == []
     assert store.commit([anchor(3, 0, NOON - 19 * DAY, received=NOON)]) == [STORED]
+
+
+def look(seq: int, at: int, kind: int = KIND_CAMERA) -> Arrival:
+    if kind == KIND_SNAPSHOT:
+        body = encode.snapshot(at=(at, 1, 0), camera="north", media_type="image/jpeg", image=b"\xff\xd8", why="asked")
+    else:
+        body = encode.camera(
+            at=(at, 1, 0),
+            camera="north",
+            verdict="seeing",
+            cause="",
+            confidence_percent=90,
+            reason="",
+            since_utc_ms=None,
+        )
+    return arrival(seq, body, kind=kind, at=at)
+
+
+@pytest.mark.parametrize("kind", [KIND_CAMERA, KIND_SNAPSHOT])
+def test_a_purge_takes_a_cameras_newest_verdict_and_picture_with_its_record(store: Store, kind: int) -> None:
+    store.commit([look(1, NOON, kind), look(2, NOON + DAY, kind), look(9, NOON + 2 * DAY)])
+    assert store.purge(NOON + DAY).rows == 1
+    assert (NOON + DAY) in {entry.utc_ms for entry in store.newest_looks(kind)} or kind == KIND_CAMERA
+    store.purge(NOON + 2 * DAY)
+    assert [entry.seq for entry in store.newest_looks(kind)] == ([9] if kind == KIND_CAMERA else [])
+    store.commit([look(3, NOON + 3 * DAY, kind)])
+    assert [entry.seq for entry in store.newest_looks(kind)] == [3]
+
+
+def test_until_when_records_were_purged_is_known_by_asset(store: Store) -> None:
+    store.set_assignments([assigned("b-1", 0)])
+    store.commit(drive(range(1, 4)))
+    assert store.purged_before() == {}
+    store.purge(NOON - 5 * DAY)
+    store.purge(NOON, asset="b-1")
+    store.purge(NOON - 2 * DAY)
+    assert store.purged_before() == {None: NOON - 5 * DAY // 2, "b-1": NOON - DAY // 2}
+
+
+def test_every_unit_that_was_heard_is_known(store: Store) -> None:
+    assert store.units() == set()
+    store.commit([*drive([1]), *drive([1], unit="fire-1")])
+    assert store.units() == {UNIT, "fire-1"}
 
 
 SEQS = st.integers(1, 12)

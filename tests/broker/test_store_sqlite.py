@@ -24,7 +24,8 @@ from broker.store import (
     open_store,
 )
 from broker.store.schema import MIGRATIONS, connect
-from wire.kinds import KIND_HEALTH
+from wire import encode
+from wire.kinds import KIND_CAMERA, KIND_HEALTH
 from wire.ranges import Ranges
 
 HERE = Path(__file__).parent
@@ -206,6 +207,34 @@ def test_a_purge_gives_the_room_back_and_leaves_no_trace_of_a_position(path: Pat
         assert store.purge(NOON + DAY // 2).rows > 4000 * 0.9
         assert path.stat().st_size < before * 0.6
         assert not any(b"here lives somebody" in file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_a_purge_that_is_cut_short_is_known_before_anything_is_gone(path: Path) -> None:
+    """Whoever derives meanwhile must not take records that are being deleted for records that never were."""
+    with open_store(url_of(path), writer=True) as store:
+        store.commit(drive(range(1, 1200)))
+        gone: list[int] = []
+
+        def watch(statement: str) -> None:
+            if statement.startswith("DELETE FROM bodies"):
+                with open_store(url_of(path)) as beside:
+                    gone.append(beside.purged_before()[None])
+
+        store._db.set_trace_callback(watch)  # type: ignore[attr-defined]
+        assert store.purge(NOON + DAY // 2).rows == 1199
+    assert set(gone) == {NOON + DAY // 2}
+
+
+def test_of_a_camera_whose_records_were_purged_nothing_points_at_them(path: Path) -> None:
+    verdict = encode.camera(
+        at=(NOON, 1, 0), camera="gate of number 7", verdict="covered", cause="picture", confidence_percent=90,
+        reason="98 % hidden", since_utc_ms=None,
+    )  # fmt: skip
+    with open_store(url_of(path), writer=True) as store:
+        store.commit([arrival(1, verdict, kind=KIND_CAMERA, at=NOON), *drive(range(2, 4000))])
+        store.purge(NOON + DAY // 2)
+        assert store.newest_looks(KIND_CAMERA) == []
+        assert not any(b"gate of number 7" in file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_bodies_that_an_older_centre_could_not_read_are_corrected_and_their_claims_taken(path: Path) -> None:

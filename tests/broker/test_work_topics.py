@@ -26,7 +26,7 @@ from broker.mosquitto import ThrowawayMosquitto
 from broker.store import Arrival, Store, open_store
 from broker.work.areas import Areas, read_areas
 from broker.work.deriver import GRACE_MS, Deriver
-from broker.work.memory import POINTS, WorkMemory
+from broker.work.memory import POINTS, Stretch, WorkMemory
 from edge.sim.work import Act, Day
 from edge.sim.work_box import Row, recorded
 from provisioning.throwaway import Authority
@@ -172,6 +172,88 @@ def test_only_touched_days_of_touched_assets_are_derived(centre: Centre) -> None
     centre.store.commit(arrivals([(len(ROWS) + 1, ROWS[len(ROWS) // 2][1])]))
     centre.work()
     assert 1 <= centre.deriver.derived - before <= 2
+
+
+# ------------------------------------------------------------------ purged
+
+
+DAY_2 = MIDNIGHT + 7 * H  # the UTC day that begins within Jakarta's 24 November: a purge takes whole UTC days
+
+
+def test_a_purge_forgets_where_and_keeps_how_long(centre: Centre, tmp_path: Path) -> None:
+    centre.store.commit(arrivals(ROWS))
+    centre.work()
+    (before,) = centre.heard.leaf("hours")
+    place = json.dumps(centre.heard.leaf("work")[2]["geometry"]["coordinates"]).replace(" ", "").encode()
+    assert found_in(tmp_path, place)
+    assert centre.store.purge(DAY_2).rows
+    centre.now_ms += 60 * S
+    assert centre.work() == []  # nobody is told that it never happened
+    assert not found_in(tmp_path, place)
+    assert [each.topic for each in centre.memory.retained()] == [HOURS]
+    newcomer = Heard()
+    for message in centre.memory.retained():
+        newcomer.take(message.topic, message.payload)
+    assert newcomer.leaf("hours")[0]["working_s"] == before["working_s"] > 0
+
+
+def found_in(folder: Path, words: bytes) -> bool:
+    return any(words in file.read_bytes() for file in folder.iterdir() if file.is_file())
+
+
+def test_a_late_record_of_a_purged_day_changes_nothing_that_was_told(centre: Centre) -> None:
+    late = ROWS[len(ROWS) // 2 : len(ROWS) // 2 + 20]
+    centre.store.commit(arrivals(each for each in ROWS if each not in late))
+    centre.work()
+    centre.store.purge(DAY_2)
+    centre.store.commit(arrivals(late))
+    centre.now_ms += 2 * DAY_MS  # nor does the clock close what is not known any more
+    assert centre.work() == []
+    assert centre.memory.counts() == (0, 0)
+
+
+def test_a_purge_of_another_asset_or_of_days_before_leaves_what_was_told(centre: Centre, tmp_path: Path) -> None:
+    centre.store.commit(arrivals(ROWS))
+    centre.work()
+    place = json.dumps(centre.heard.leaf("work")[2]["geometry"]["coordinates"]).replace(" ", "").encode()
+    centre.store.purge(DAY_2, asset="engine-4")
+    centre.store.purge(MIDNIGHT - DAY_MS)
+    centre.now_ms = MIDNIGHT + DAY_MS + GRACE_MS
+    assert [each["kind"] for each in centre.work() if "kind" in each] == ["parked", "unknown"]
+    assert found_in(tmp_path, place)
+
+
+def test_messages_that_were_not_sent_yet_are_purged_with_the_rest(centre: Centre, tmp_path: Path) -> None:
+    centre.store.commit(arrivals(ROWS))
+    centre.deriver.take(0)
+    while centre.deriver.derive_next(centre.now_ms, time.monotonic()):
+        pass
+    waiting = centre.memory.counts()[1]
+    assert waiting > 5
+    assert centre.memory.purge(DAY_2, "engine-4") == 0
+    with WorkMemory(tmp_path / "work.db") as beside:  # as `pantau purge` does it, from another process
+        assert beside.purge(DAY_2, "engine-3") == 2 * (waiting - 1)
+    assert [message.topic for _, message in centre.memory.waiting(0, 100)] == [HOURS]
+
+
+def test_a_purge_that_begins_while_a_day_is_read_ends_in_no_correction(centre: Centre) -> None:
+    centre.store.commit(arrivals(ROWS))
+    centre.work()
+    centre.memory.touch([Stretch("fire", "engine-3", MIDNIGHT + 1000, MIDNIGHT + 2000)])
+    purged_before, asked = centre.store.purged_before, 0
+
+    def purging() -> dict[str | None, int]:
+        nonlocal asked
+        known = purged_before()
+        asked += 1
+        if asked == 1:  # between the first look and the reading
+            centre.store.purge(DAY_2)
+        return known
+
+    centre.store.purged_before = purging  # type: ignore[method-assign]
+    centre.deriver.derive("fire", "engine-3", centre.now_ms)
+    assert asked == 2
+    assert centre.heard.of(centre.memory) == []
 
 
 # ------------------------------------------------------------------ any order, any moment

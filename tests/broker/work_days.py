@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 
 from entries import body_entry
 
 from broker.store import LogEntry
-from broker.work.observed import Observed, Window
+from broker.work.observed import Observed, Window, observed
 from broker.work.records import observations
 from broker.work.sessions import Kind, Session, derive
 from edge.sim.work import Act, Day, ambulance_day, excavator_day, fire_engine_day, played
@@ -27,6 +28,16 @@ def entry(row: Row) -> LogEntry:
 
 def seen(rows: Iterable[Row]) -> Observed:
     return observations(entry(row) for row in rows)
+
+
+def each_seen(rows: Iterable[Row]) -> list[Observed]:
+    """What each row says; decoding is most of what reading costs, and one row's is no other's."""
+    return [seen([row]) for row in rows]
+
+
+def together(parts: Sequence[Observed]) -> Observed:
+    """What `seen` makes of the rows of these parts, in this order."""
+    return observed(*(chain.from_iterable([part[place] for part in parts]) for place in range(len(Observed._fields))))
 
 
 @cache

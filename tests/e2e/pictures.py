@@ -1,4 +1,4 @@
-"""Pictures for the field guide: what a terminal showed as an SVG, and labels as they are cut from their sheet.
+"""Pictures for the pages: what a terminal showed as an SVG, and labels as they are cut from their sheet.
 
 Nothing in them is fetched from anywhere: no font, no link.
 """
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 WIDEST: Final = 116  # columns
+COLUMN_PX: Final = 12.2  # rich's, of its 20 px letters
 # rich's own (`rich._export_format`) without the fonts that it would fetch.
 FORMAT: Final = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -39,12 +40,15 @@ FORMAT: Final = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/
 LABEL: Final = re.compile(r'<svg [^>]*width="70mm" height="37mm"')
 
 
-def drawn(lines: list[str], title: str) -> str:
-    """A terminal with these lines on it."""
-    width = min(max(len(line) for line in lines) + 1, WIDEST)
+def drawn(lines: list[str], title: str, *, widest: int = WIDEST) -> str:
+    """A terminal with these lines on it, in the colours that they ask for; a line beyond `widest` columns is folded."""
+    texts = [Text.from_ansi(line) for line in lines]
+    for text in texts:
+        text.rstrip()
+    width = min(max(text.cell_len for text in texts) + 1, widest)
     console = Console(record=True, width=width, file=io.StringIO(), color_system=None)
-    for line in lines:
-        console.print(Text(line), no_wrap=False, overflow="fold")
+    for text in texts:
+        console.print(text, no_wrap=False, overflow="fold")
     picture = console.export_svg(title=title, code_format=FORMAT, unique_id="screen")
     return re.sub(r"[ \t]+$|(?<=>)\s*\n\s+(?=<)", "", picture, flags=re.MULTILINE)
 
@@ -54,8 +58,8 @@ def seen_in(picture: str) -> list[str]:
     lines: dict[float, str] = {}
     for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text"):
         if not element.get("class", "").endswith("-title"):
-            y = float(element.get("y", "0"))
-            lines[y] = lines.get(y, "") + (element.text or "")
+            y, column = float(element.get("y", "0")), round(float(element.get("x", "0")) / COLUMN_PX)
+            lines[y] = lines.get(y, "").ljust(column) + (element.text or "")  # blanks have no element of their own
     return [lines[y].replace("\u00a0", " ").rstrip() for y in sorted(lines)]
 
 
