@@ -31,8 +31,10 @@ def plan(
     *,
     inside: tuple[str, ...] = (),
     settings: dict[str, dict[str, object]] | None = None,
+    onvif_port: int | None = None,
 ) -> UnitPlan:
-    """A node as delivered but for `settings`; fewer than eight cameras are opened several times."""
+    """A node as delivered but for `settings`; fewer than eight cameras are opened and asked by ONVIF several times."""
+    service: dict[str, object] = {} if onvif_port is None else {"onvif_port": onvif_port}
     eyes = dict(zip(names(), [cameras[n % len(cameras)] for n in range(CAMERAS)], strict=True))
     passwords = folder / f"{name}-passwords.toml"
     passwords.touch(mode=0o600)
@@ -52,5 +54,5 @@ def plan(
         kind="pole",
         settings=wanted,
         inside=inside,
-        cameras=tuple({"name": eye, "url": camera.url} for eye, camera in eyes.items()),
+        cameras=tuple({"name": eye, "url": camera.url, **service} for eye, camera in eyes.items()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -32,12 +33,15 @@ class Used:
 
 def figures(directory: Path) -> list[Figure]:
     """Run it in `directory`; raises NoCameras where none can be simulated."""
-    with CameraHost(directory / "cameras") as host:
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(CameraHost(directory / "cameras"))
         camera = host.camera(
             "bench", width_px=1920, height_px=1080, frames_per_s=12, keyframe_every_s=2, bitrate_kbps=4000
         )
+        service = stack.enter_context(camera.onvif())
         result = directory / "costs.json"
-        city = timed_city(directory / "city", plan(NODE, [camera], directory), result)
+        node = plan(NODE, [camera], directory, onvif_port=service.port)
+        city = timed_city(directory / "city", node, result)
         try:
             city.start_centre()
             city.start_units()

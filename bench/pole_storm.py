@@ -86,7 +86,6 @@ class Weathered:
     connected_s: list[float]
     stored_s: float
     shown_s: list[float]
-    receipted_s: float
     messages: int
     refused: int
     lost: int
@@ -121,7 +120,7 @@ def weathered(directory: Path, nodes: int) -> Weathered:
         stack.callback(storm.stop)
         before = used(city)
         storm.start()
-        stored_s, receipted_s = _awaited(city, storm, wall, nodes)
+        stored_s = _awaited(city, storm, wall, nodes)
         spent = {part: now_s - before[part] for part, now_s in used(city).items()}
         memory = {part: rss_mb(city.children[part].pid) for part in CENTRE}
         asked_s, seeing = _asked(city)
@@ -130,7 +129,6 @@ def weathered(directory: Path, nodes: int) -> Weathered:
         connected_s=[at_s - storm.began_s for at_s in storm.connected_s],
         stored_s=stored_s,
         shown_s=[at_s - storm.began_s for at_s in wall.whole_s.values()],
-        receipted_s=receipted_s,
         messages=wall.messages,
         refused=storm.refused,
         lost=storm.lost,
@@ -142,23 +140,21 @@ def weathered(directory: Path, nodes: int) -> Weathered:
     )
 
 
-def _awaited(city: City, storm: Storm, wall: Wall, nodes: int) -> tuple[float, float]:
-    """(stored, receipted) in seconds since the power came back; returns when everything is shown, too."""
+def _awaited(city: City, storm: Storm, wall: Wall, nodes: int) -> float:
+    """When all was stored, in seconds since the power came back; returns when everything is shown, too."""
     rows = nodes * (CAMERAS + len(greeting(0)))
-    stored_s = receipted_s = None
+    stored_s: float | None = None
     until_s = time.monotonic() + DEADLINE_S
     with open_store(city.store_url) as store:
-        while stored_s is None or receipted_s is None or len(wall.whole_s) < nodes:
+        while stored_s is None or len(wall.whole_s) < nodes:
             now_s = time.monotonic()
             if now_s > until_s or not (wall.is_alive() and storm.is_alive()):
                 here = f"{len(storm.connected_s)} connected, {store.last_log_id()} rows, {len(wall.whole_s)} shown"
                 raise TimeoutError(f"{here}, of {nodes} nodes and {rows} rows")
             if stored_s is None and store.last_log_id() >= rows:
                 stored_s = now_s - storm.began_s
-            if receipted_s is None and storm.receipted:
-                receipted_s = now_s - storm.began_s
             time.sleep(LOOK_S)
-    return stored_s, receipted_s
+    return stored_s
 
 
 def _asked(city: City) -> tuple[float, int]:
@@ -178,7 +174,6 @@ def _figures(storm: Weathered) -> Iterator[Figure]:
     yield Figure(f"{name}: shown, the half", percentile(storm.shown_s, 50), "s")
     note = f"{storm.messages:,} state messages"
     yield Figure(f"{name}: shown, all", max(storm.shown_s), "s", "≤ 60", note)
-    yield Figure(f"{name}: receipted", storm.receipted_s, "s", None, "receipts of the live lane are gathered for 60 s")
     for part in CENTRE:
         yield Figure(f"{name}: {part} CPU", storm.cpu_s[part], "s")
     for part in CENTRE:

@@ -6,6 +6,7 @@ needs network namespaces (root), day and node need GStreamer: what cannot be run
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,10 @@ def main(argv: Sequence[str]) -> int:
         "node": pole_node.figures,
         "storm": lambda folder: pole_storm.figures(folder, nodes),
     }
-    wanted = str(_word(argv, "part", ""))
+    wanted = _word(argv, "part", "")
+    if wanted not in ("", *runs):
+        print(f"no part {wanted!r} of poles: {', '.join(runs)}", file=sys.stderr)
+        return 2
     figures, conditions = [], []
     for part, run in runs.items():
         if wanted not in ("", part):

@@ -109,11 +109,6 @@ class Storm(threading.Thread):
         self._away = list(self._nodes)
         self._look_s = 0.0
 
-    @property
-    def receipted(self) -> bool:
-        """Everybody has said everything, and has a receipt for it."""
-        return all(node.said and not node.unreceipted for node in self._nodes)
-
     def run(self) -> None:
         self.began_s = time.monotonic()
         for node in self._nodes:
