@@ -95,8 +95,6 @@ def figures(directory: Path, minutes: float = MINUTES) -> list[Figure]:
         for name, on in links.items():
             host = stack.enter_context(CameraHost(directory / f"{name}-cameras", inside=on.inside))
             cameras = small(host, CAMERAS if name == QUIET else 1)
-            if name == PICTURES:
-                cameras[0].night()  # its noise fills what a picture may take, as a real street does
             settings = {"pictures": EVERY_PICTURE} if name == PICTURES else None
             plans.append(plan(name, cameras, directory, inside=on.inside, settings=settings))
         city = City(directory / "city", plans, broker_host=CENTRE_ADDRESS)

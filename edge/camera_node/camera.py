@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 import av
 import av.error
@@ -34,8 +34,11 @@ OPEN_WITHIN_S: Final = 2.4  # PyAV gives it to opening and to looking for stream
 READ_WITHIN_S: Final = 2.0  # between two packets; FFmpeg tries twice, so a stall is seen after 4 s
 KEYFRAME_WITHIN_S: Final = 30.0  # "smart" codecs of some makers send one each 10 to 20 s
 JPEG_QUALITY: Final = 75
+Keyframe: TypeAlias = "Packet[VideoStream]"  # as it came, not decoded
 _TICK: Final = Fraction(1, 25)
-_ONE_DECODER: Final = threading.Lock()  # eight 4K decoders at once would need 300 MB
+# Held from decoding until the frame is let go, once a process: eight 4K decoders at once would need 300 MB, and eight
+# 1080p frames that wait to be scaled took 40 MB that never came back.
+one_frame: Final = threading.RLock()
 
 av.logging.set_level(None)
 
@@ -111,14 +114,14 @@ class Stream:
         packet = self.keyframe_packet(within_s=within_s)
         return None if packet is None else self.decoded(packet)
 
-    def keyframe_packet(self, *, within_s: float) -> Packet[VideoStream] | None:
+    def keyframe_packet(self, *, within_s: float) -> Keyframe | None:
         """The next keyframe as it came; None when none came within `within_s`."""
         packets = self._counted(until_s=time.monotonic() + within_s)
         return next((packet for packet in packets if packet.is_keyframe), None)
 
-    def decoded(self, packet: Packet[VideoStream]) -> VideoFrame:
-        """The picture in a keyframe of this stream; one decoder works at a time in a process."""
-        with _ONE_DECODER:
+    def decoded(self, packet: Keyframe) -> VideoFrame:
+        """The picture in a keyframe of this stream; one decoder works at a time in a process (`one_frame`)."""
+        with one_frame:
             frame = _decode(packet, self._video.codec_context, self._most_pixels)
         if frame is None:
             raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
