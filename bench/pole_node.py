@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.pole import CAMERAS, plan
-from bench.processes import cpu_s, pss_mb, rss_mb
+from bench.processes import cpu_s, peak_rss_mb, pss_mb
 from bench.report import Figure, progress
 from edge.sim.cameras import CameraHost
 from stage.city import City, UnitPlan
@@ -62,13 +62,12 @@ def timed_city(directory: Path, node: UnitPlan, result: Path) -> City:
 
 
 def _watched(node: Child) -> Used:
-    highest_rss_mb = highest_pss_mb = 0.0
+    highest_pss_mb = 0.0
     begun_s, from_s = time.monotonic(), cpu_s(node.pid)
     while (took_s := time.monotonic() - begun_s) < LOOKED_S:
-        highest_rss_mb = max(highest_rss_mb, rss_mb(node.pid))
         highest_pss_mb = max(highest_pss_mb, pss_mb(node.pid))
         time.sleep(0.5)
-    return Used(highest_rss_mb, highest_pss_mb, 100 * (cpu_s(node.pid) - from_s) / took_s)
+    return Used(peak_rss_mb(node.pid), highest_pss_mb, 100 * (cpu_s(node.pid) - from_s) / took_s)
 
 
 def _figures(used: Used, costs: dict[str, float]) -> Iterator[Figure]:

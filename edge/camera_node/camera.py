@@ -71,7 +71,7 @@ class Stream:
         self._url = secret_free(url)
         self._most_pixels = most_pixels
         self._frames, self._counted_from_s, self._bytes_then = 0, time.monotonic(), 0
-        self._container = opened(with_credentials(url, credentials), open_within_s, read_within_s)
+        self._container = opened(with_credentials(url, credentials), open_within_s, read_within_s, undecoded=True)
         try:
             self._video = self._chosen()
             self._packets: Generator[Packet[VideoStream]] = cast(Any, self._container.demux(self._video))
@@ -124,7 +124,8 @@ class Stream:
         with one_frame:
             frame = _decode(packet, self._video.codec_context, self._most_pixels)
         if frame is None:
-            raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
+            most = f"{self._most_pixels / 1e6:g} megapixels"
+            raise StreamFailed(Failure.CODEC, f"a keyframe came that cannot be decoded, or has more than {most}")
         return frame
 
     def skip(self, for_s: float) -> None:
@@ -190,7 +191,13 @@ def jpeg(seen: VideoFrame | Picture, *, width_px: int | None = None, quality: in
     return b"".join(bytes(packet) for packet in [*context.encode(small), *context.encode(None)])
 
 
-def opened(url: str, open_within_s: float, read_within_s: float) -> InputContainer:
+def opened(url: str, open_within_s: float, read_within_s: float, *, undecoded: bool = False) -> InputContainer:
+    """The session; raises StreamFailed.
+
+    FFmpeg decodes a picture while it opens, to know its size and format where the description does not say them: a
+    stream that is sent on needs that. `undecoded`: not for one whose keyframes have a decoder each, as eight 1080p
+    cameras that come back together took 35 to 60 MB for it.
+    """
     options = {
         "rtsp_transport": "tcp",
         "allowed_media_types": "video",
@@ -198,6 +205,8 @@ def opened(url: str, open_within_s: float, read_within_s: float) -> InputContain
         "analyzeduration": "0",
         "probesize": "32",
     }
+    if undecoded:
+        options["skip_frame"] = "all"
     try:
         return av.open(url, mode="r", options=options, timeout=(open_within_s, read_within_s))
     except av.error.FFmpegError as error:
