@@ -26,6 +26,7 @@ from broker.presence import read_presence
 from broker.store import open_store
 from edge.camera_node.config import load_node
 from edge.camera_node.node import SAID_AGAIN_S
+from edge.camera_node.snapshots import IMAGE_BYTES
 from edge.health import IDLE_S
 from edge.sim.cameras import CameraHost
 from stage.city import City
@@ -129,7 +130,7 @@ def _measured(city: City, links: dict[str, Link], minutes: float) -> list[Figure
         ping_bytes=seen[0].each_bytes,
         health_bytes=each[0],
         verdict_bytes=each[1],
-        picture_bytes=pictures.each_bytes,
+        picture_bytes=pictures.largest_bytes,
         keepalive_s=config.broker.keepalive_s,
         picture_s=config.pictures.interval_s,
     )
@@ -140,26 +141,31 @@ class _Pictures:
     """The node that sends pictures: measured for a while, then stopped, and missed when the centre says so."""
 
     def __init__(self, city: City, on: Link, seconds: float) -> None:
-        self.count, self.bytes = 0, 0
+        self.count, self.bytes, self.image_bytes = 0, 0, 0
         self._city, self._link = city, on
         self._before, self._counted = _count(city, PICTURES, KIND_SNAPSHOT), on.counted()
         self._until_s = time.monotonic() + seconds
+        self._alive, self._alive_s = self._counted, time.monotonic()
         self._silent_s: float | None = None
         self._missed_s: float | None = None
         self._presence = load_centre(str(city.centre_config)).presence_path
 
     @property
-    def each_bytes(self) -> float:
-        return self.bytes / max(1, self.count)
+    def largest_bytes(self) -> float:
+        """On the link, of a picture that takes all that one may: a simulated street is smoother than a real one."""
+        return IMAGE_BYTES * self.bytes / max(1, self.image_bytes)
 
     def turn(self) -> None:
         now_s = time.monotonic()
         if self._silent_s is None:
+            if (carried := self._link.counted()) != self._alive:
+                self._alive, self._alive_s = carried, now_s
             if now_s >= self._until_s:
                 self._city.children[PICTURES].send(signal.SIGSTOP)
-                self._silent_s = now_s
-                self.bytes = self._link.counted().since(self._counted).bytes
-                self.count = _count(self._city, PICTURES, KIND_SNAPSHOT) - self._before
+                self._silent_s = self._alive_s
+                self.bytes = carried.since(self._counted).bytes
+                images = _bodies(self._city, PICTURES, KIND_SNAPSHOT)[self._before :]
+                self.count, self.image_bytes = len(images), sum(images)
         elif self._missed_s is None:
             units, _ = read_presence(self._presence)
             if any(unit.unit == PICTURES and not unit.online for unit in units):
@@ -180,7 +186,8 @@ def _figures(
     yield Figure("a ping", day.ping_bytes, "B", None, f"{quiet.exchanges} seen, {unsaid} records beside them")
     yield Figure("a health record and its receipt", day.health_bytes, "B", None, f"{said[0]} seen")
     yield Figure("a camera's verdict and its receipt", day.verdict_bytes, "B", None, f"{said[1]} seen")
-    yield Figure("a picture and its receipt", day.picture_bytes, "B", None, f"{pictures.count} seen")
+    seen = f"the largest; {pictures.count} seen of {pictures.image_bytes / max(1, pictures.count):.0f} B"
+    yield Figure("a picture and its receipt", day.picture_bytes, "B", None, seen)
     note = (
         f"{day.pings:.0f} pings x {day.ping_bytes:.0f} B + {day.healths:.0f} health records x {day.health_bytes:.0f} B"
         f" + {day.verdicts:.0f} verdicts x {day.verdict_bytes:.0f} B"
@@ -193,8 +200,13 @@ def _figures(
 
 def _count(city: City, unit: str, kind: int | None = None) -> int:
     """Records of a unit in the store, of that kind or of all."""
+    return len(_bodies(city, unit, kind))
+
+
+def _bodies(city: City, unit: str, kind: int | None = None) -> list[int]:
+    """Their sizes in bytes, as recorded."""
     with open_store(city.store_url) as store:
-        return sum(kind in (None, entry.kind) for entry in store.rows(unit=unit))
+        return [len(entry.body) for entry in store.rows(unit=unit) if kind in (None, entry.kind)]
 
 
 def _until(true: Callable[[], bool], within_s: float, city: City) -> None:

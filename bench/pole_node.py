@@ -24,7 +24,7 @@ LOOKED_S: Final = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The highest of both, and CPU."""
+    """The highest of both in its whole life, and CPU."""
 
     rss_mb: float
     pss_mb: float
@@ -73,13 +73,12 @@ def _watched(node: Child) -> Used:
 def _figures(used: Used, costs: dict[str, float]) -> Iterator[Figure]:
     parts = [(part, costs[f"{part}_ms"]) for part in ("decoded", "scaled", "judged")]
     split = ", ".join(f"{part} {ms:.1f}" for part, ms in parts)
-    yield Figure(
-        f"node with {CAMERAS} cameras of 1080p, resident, at most", used.rss_mb, "MB", "≤ 120", "whole process"
-    )
+    name = f"node with {CAMERAS} 1080p cameras"
+    yield Figure(f"{name}, resident, at most", used.rss_mb, "MB", "≤ 120", "whole process, its whole life")
     yield Figure("the same, shared pages in parts (PSS)", used.pss_mb, "MB", "≤ 120")
     yield Figure(
         "a judged 1080p frame, CPU", sum(ms for _, ms in parts), "ms", "≤ 25", f"{split}; {costs['looks']:.0f} looks"
     )
     note = "reading 4 Mbit/s all the while, the main loop, the uplink"
     yield Figure("the same, whole process, CPU", costs["process_ms"], "ms", None, note)
-    yield Figure(f"node with {CAMERAS} cameras, CPU", used.cpu_percent, "% of a core", None, "its start included")
+    yield Figure(f"{name}, CPU", used.cpu_percent, "% of a core", None, "its start included")

@@ -35,7 +35,7 @@ SAID_AGAIN_S: Final = 21_600.0  # a healthy camera's verdict, four times a day: 
 LEARNED_EVERY_S: Final = 21_600.0  # what was learned is written; each write costs the card about 200 kB for eight
 LEARNED_FIRST_S: Final = 600.0
 SKEW_S: Final = 60.0  # a burnt-in clock that is wrong by so much makes a picture useless as evidence
-GIVEN_BACK_EVERY_S: Final = 10.0  # two looks of each camera
+GIVEN_BACK_EVERY_S: Final = 30.0  # six looks of each camera: memory is no higher than at 10 s
 LARGE_PX, LARGE_QUALITY = 1280, 60
 
 Seen = queue.Queue["Outcome | Taken | Heard | None"]
