@@ -91,6 +91,7 @@ class Weathered:
     lost: int
     resent: int
     cpu_s: dict[str, float]
+    load_cpu_s: float
     rss_mb: dict[str, float]
     asked_s: float
     seeing: int
@@ -118,9 +119,10 @@ def weathered(directory: Path, nodes: int) -> Weathered:
         wall.start()
         stack.callback(wall.stop)
         stack.callback(storm.stop)
-        before = used(city)
+        before, load_s = used(city), time.process_time()
         storm.start()
         stored_s = _awaited(city, storm, wall, nodes)
+        load_s = time.process_time() - load_s
         spent = {part: now_s - before[part] for part, now_s in used(city).items()}
         memory = {part: rss_mb(city.children[part].pid) for part in CENTRE}
         asked_s, seeing = _asked(city)
@@ -134,6 +136,7 @@ def weathered(directory: Path, nodes: int) -> Weathered:
         lost=storm.lost,
         resent=storm.resent,
         cpu_s=spent,
+        load_cpu_s=load_s,
         rss_mb=memory,
         asked_s=asked_s,
         seeing=seeing,
@@ -176,6 +179,8 @@ def _figures(storm: Weathered) -> Iterator[Figure]:
     yield Figure(f"{name}: shown, all", max(storm.shown_s), "s", "≤ 60", note)
     for part in CENTRE:
         yield Figure(f"{name}: {part} CPU", storm.cpu_s[part], "s")
+    note = f"all together {storm.load_cpu_s + sum(storm.cpu_s.values()):.0f} s: alone, two cores take half of it"
+    yield Figure(f"{name}: the nodes' own CPU", storm.load_cpu_s, "s", None, note)
     for part in CENTRE:
         yield Figure(f"{name}: {part} memory", storm.rss_mb[part], "MB RSS")
     yield Figure("pantau cameras, all of them", storm.asked_s, "s", None, f"{storm.seeing:,} of {cameras:,} see")
