@@ -19,6 +19,7 @@ BENCHES: Final = {
     "outbox": "append latency against the backlog, bytes written to the card a day",
     "edge": "gps_unit's memory with a full outbox, and CPU an epoch",
     "cameras": "CPU a judged keyframe, kept open against short-lived, memory with eight cameras, a snapshot's bytes",
+    "poles": "a pole of eight cameras: what it sends in a day, what its node costs; 3,000 that come back at once",
     "path": "append to clean topic, latency",
     "ingest": "fixes a second stored and receipted, CPU a fix of bridge and publisher",
     "units": "cost growth: the same rows from 10, 100, 1,000 and 5,000 units",

@@ -33,6 +33,12 @@ its readers among all connections, and the load's own process pay for 5,000 of t
 A stream kept open costs by its bytes, a session for each look by the look; at a look each 5 s they cost about the same,
 and the open one also tells frame rate and stalls ([decision 17](decisions/0017-one-eye-and-one-ear-a-camera.md)).
 """,
+    "poles": """
+The day is put together from what links carried: pings by count, records by what came to the store, pictures at the most
+that one may take. A node that is stopped keeps its socket, as a box without power does: the broker misses it by its
+keep-alive. CPU of a frame is the thread's that decodes, scales and judges it, inside the whole node; the memory has an
+ONVIF session for each camera in it. In the storm the nodes' own TLS takes its share of the same cores.
+""",
     "profile": """
 What was done about these paths, as sampling showed them one after the other:
 

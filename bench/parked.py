@@ -22,18 +22,18 @@ from typing import Final
 
 from bench.drives import Fix8
 from bench.driving import spoken
+from bench.exchanges import Seen, watch
 from bench.report import Figure, progress, show, skipped
 from broker.store import open_store
 from edge.config import load_unit
 from edge.sim.receiver import SimulatedReceiver
 from stage.city import City, UnitPlan
-from stage.namespace import CENTRE_ADDRESS, MTU, Counted, Link, NamespaceRefused, link
+from stage.namespace import CENTRE_ADDRESS, MTU, Link, NamespaceRefused, link
 from wire.kinds import KIND_HEALTH
 
 SETTLING_S: Final = 100.0  # what a start says, and its receipts, are over
 MINUTES: Final = 7.0  # two pings of 200 s, five reports of 75 s
 OFTEN_S: Final = 75.0
-QUIET_S: Final = 3.0  # silence that tells two exchanges apart
 DAY_S: Final = 86_400
 HEALTH_A_DAY: Final = 24
 ENVELOPE_BYTES: Final = 14  # of one more row in a parcel: seq, class, kind, check, lengths
@@ -65,18 +65,6 @@ class _Parts:
     def pings(self) -> float:
         """Pings a day: one each keep-alive of silence; the next report comes before the last one would."""
         return self.reports * (math.ceil(self.parked_interval_s / self.keepalive_s) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What went over a link in the measured time: how many exchanges with silence between, how many bytes."""
-
-    exchanges: int
-    counted: Counted
-
-    @property
-    def each_bytes(self) -> float:
-        return self.counted.bytes / self.exchanges if self.exchanges else 0.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -117,7 +105,7 @@ def _measure(directory: Path, boxes: Sequence[Box], minutes: float) -> list[Figu
         city.start_units()
         time.sleep(SETTLING_S)
         progress("parked: the start is over")
-        seen = _watch(boxes, minutes * 60)
+        seen = watch([box.link for box in boxes], minutes * 60)
         parts = _Parts(*_delivered(city), _health_bytes(city))
     finally:
         stop.set()
@@ -131,22 +119,6 @@ def _measure(directory: Path, boxes: Sequence[Box], minutes: float) -> list[Figu
         *_figures("stock kernel", stock[0], stock[1], parts),
         *_figures("box's sysctl", sysctl[0], sysctl[1], parts),
     ]
-
-
-def _watch(boxes: Sequence[Box], seconds: float) -> list[Seen]:
-    """Count each link for so long, and tell its exchanges apart by the silence between them."""
-    began = [box.link.counted() for box in boxes]
-    last, changed_s = list(began), [float("-inf")] * len(boxes)
-    exchanges = [0] * len(boxes)
-    until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s:
-        time.sleep(0.5)
-        for index, box in enumerate(boxes):
-            now, now_s = box.link.counted(), time.monotonic()
-            if now != last[index]:
-                exchanges[index] += now_s - changed_s[index] > QUIET_S
-                last[index], changed_s[index] = now, now_s
-    return [Seen(count, now.since(then)) for count, now, then in zip(exchanges, last, began, strict=True)]
 
 
 def _figures(name: str, pinging: Seen, reporting: Seen, parts: _Parts) -> Iterator[Figure]:

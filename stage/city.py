@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -114,7 +114,7 @@ class City:
         for name in self._consumers:
             self.authority.ensure(name, "consumer")
         self.centre_config.write_text(self._centre_toml(), "utf-8")
-        self.assignments_path.write_text(self._assignments_csv(), "utf-8")
+        self.assignments_path.write_text(assignments_csv(self.units), "utf-8")
         for part in CENTRE:
             self._child(
                 part,
@@ -224,10 +224,6 @@ class City:
         lists += [f"[[cameras]]\n{_pairs(values)}\n" for values in plan.cameras]
         return "\n".join([*(f"[{table}]\n{_pairs(values)}\n" for table, values in tables.items()), *lists])
 
-    def _assignments_csv(self) -> str:
-        lines = [f"{u.name},{u.asset},{u.agency},{u.kind},2000-01-01T00:00:00Z," for u in self.units]
-        return "\n".join(["unit,asset,agency,kind,from_utc,to_utc", *lines]) + "\n"
-
     def _listens(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1.0):
@@ -241,6 +237,12 @@ class City:
             if not self.children[name].running or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not start:\n{self.children[name].tail()}")
             time.sleep(0.02)
+
+
+def assignments_csv(units: Iterable[UnitPlan]) -> str:
+    """The city's assignments file: each unit is its asset's for ever."""
+    lines = [f"{u.name},{u.asset},{u.agency},{u.kind},2000-01-01T00:00:00Z," for u in units]
+    return "\n".join(["unit,asset,agency,kind,from_utc,to_utc", *lines]) + "\n"
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 import av
 import av.error
@@ -34,8 +34,11 @@ OPEN_WITHIN_S: Final = 2.4  # PyAV gives it to opening and to looking for stream
 READ_WITHIN_S: Final = 2.0  # between two packets; FFmpeg tries twice, so a stall is seen after 4 s
 KEYFRAME_WITHIN_S: Final = 30.0  # "smart" codecs of some makers send one each 10 to 20 s
 JPEG_QUALITY: Final = 75
+Keyframe: TypeAlias = "Packet[VideoStream]"  # as it came, not decoded
 _TICK: Final = Fraction(1, 25)
-_ONE_DECODER: Final = threading.Lock()  # eight 4K decoders at once would need 300 MB
+# Held from decoding until the frame is let go, once a process: eight 4K decoders at once would need 300 MB, and eight
+# 1080p frames that wait to be scaled took 40 MB that never came back.
+one_frame: Final = threading.RLock()
 
 av.logging.set_level(None)
 
@@ -68,7 +71,7 @@ class Stream:
         self._url = secret_free(url)
         self._most_pixels = most_pixels
         self._frames, self._counted_from_s, self._bytes_then = 0, time.monotonic(), 0
-        self._container = opened(with_credentials(url, credentials), open_within_s, read_within_s)
+        self._container = opened(with_credentials(url, credentials), open_within_s, read_within_s, undecoded=True)
         try:
             self._video = self._chosen()
             self._packets: Generator[Packet[VideoStream]] = cast(Any, self._container.demux(self._video))
@@ -111,17 +114,18 @@ class Stream:
         packet = self.keyframe_packet(within_s=within_s)
         return None if packet is None else self.decoded(packet)
 
-    def keyframe_packet(self, *, within_s: float) -> Packet[VideoStream] | None:
+    def keyframe_packet(self, *, within_s: float) -> Keyframe | None:
         """The next keyframe as it came; None when none came within `within_s`."""
         packets = self._counted(until_s=time.monotonic() + within_s)
         return next((packet for packet in packets if packet.is_keyframe), None)
 
-    def decoded(self, packet: Packet[VideoStream]) -> VideoFrame:
-        """The picture in a keyframe of this stream; one decoder works at a time in a process."""
-        with _ONE_DECODER:
+    def decoded(self, packet: Keyframe) -> VideoFrame:
+        """The picture in a keyframe of this stream; one decoder works at a time in a process (`one_frame`)."""
+        with one_frame:
             frame = _decode(packet, self._video.codec_context, self._most_pixels)
         if frame is None:
-            raise StreamFailed(Failure.CODEC, "a keyframe came that cannot be decoded")
+            most = f"{self._most_pixels / 1e6:g} megapixels"
+            raise StreamFailed(Failure.CODEC, f"a keyframe came that cannot be decoded, or has more than {most}")
         return frame
 
     def skip(self, for_s: float) -> None:
@@ -187,7 +191,13 @@ def jpeg(seen: VideoFrame | Picture, *, width_px: int | None = None, quality: in
     return b"".join(bytes(packet) for packet in [*context.encode(small), *context.encode(None)])
 
 
-def opened(url: str, open_within_s: float, read_within_s: float) -> InputContainer:
+def opened(url: str, open_within_s: float, read_within_s: float, *, undecoded: bool = False) -> InputContainer:
+    """The session; raises StreamFailed.
+
+    FFmpeg decodes a picture while it opens, to know its size and format where the description does not say them: a
+    stream that is sent on needs that. `undecoded`: not for one whose keyframes have a decoder each, as eight 1080p
+    cameras that come back together took 35 to 60 MB for it.
+    """
     options = {
         "rtsp_transport": "tcp",
         "allowed_media_types": "video",
@@ -195,6 +205,8 @@ def opened(url: str, open_within_s: float, read_within_s: float) -> InputContain
         "analyzeduration": "0",
         "probesize": "32",
     }
+    if undecoded:
+        options["skip_frame"] = "all"
     try:
         return av.open(url, mode="r", options=options, timeout=(open_within_s, read_within_s))
     except av.error.FFmpegError as error:

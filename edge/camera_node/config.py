@@ -93,8 +93,9 @@ class Pictures:
         at_most=1_000_000_000, default=DAILY_BYTES, reason="9 MB a month: some twenty changes of verdict a day",
     )  # fmt: skip
     interval_s: float = setting(
-        "one of each camera this often; 0 = only when its verdict changes", unit="s", at_least=0, at_most=604_800,
-        default=86_400.0, reason="a day: somebody should see once what the words speak of",
+        "one of each camera this often, one camera after the other; 0 = only when its verdict changes", unit="s",
+        at_least=0, at_most=2_592_000, default=604_800.0,
+        reason="a week: about one a day of a pole's eight; all of them each day are more than all of its words",
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from edge.camera_node.camera import KEYFRAME_WITHIN_S, Stream, jpeg, picture
+from edge.camera_node.camera import KEYFRAME_WITHIN_S, Keyframe, Stream, jpeg, one_frame, picture
+from edge.camera_node.picture import Picture
 from edge.camera_node.probing import (
     Credentials,
     Failure,
@@ -159,28 +160,37 @@ class Eye:
                 return
             stream.skip(min(STEP_S, max(0.0, due_s - time.monotonic())))
         overdue_s = time.monotonic() + self.sight.keyframe_within_s
-        while (frame := stream.next_keyframe(within_s=STEP_S)) is None:
+        while (packet := stream.keyframe_packet(within_s=STEP_S)) is None:
             if stop.is_set() or self._restart.is_set():
                 return
             if time.monotonic() > overdue_s:
                 raise StreamFailed(Failure.NO_FRAMES, f"no keyframe within {self.sight.keyframe_within_s:.0f} s")
         now_s = time.monotonic()
-        while not self._wanted.empty():
-            width_px, quality = self._wanted.get()
-            width_px = min(width_px or frame.width, frame.width)
-            self._seen.put(Taken(self.sight.name, jpeg(frame, width_px=width_px, quality=quality), width_px, now_s))
+        seen = self._seen_in(stream, packet, now_s)
         rate = stream.rate()
         late = slow(rate.frames_per_s, self.sight.expected_frames_per_s)
         self._put(
             Outcome(
                 Failure.SLOW_FRAMES if late else None,
-                picture(frame),
+                seen,
                 rate.frames_per_s,
                 rate.bitrate_kbps,
                 f"{rate.frames_per_s:.1f} frames/s of {self.sight.expected_frames_per_s:g}" if late else "",
                 at_s=now_s,
             )
         )
+
+    def _seen_in(self, stream: Stream, packet: Keyframe, now_s: float) -> Picture:
+        """The picture in a keyframe, and the snapshots that are wanted of it; its whole frame does not outlive this."""
+        with one_frame:
+            frame = stream.decoded(packet)
+            while not self._wanted.empty():
+                width_px, quality = self._wanted.get()
+                width_px = min(width_px or frame.width, frame.width)
+                self._seen.put(Taken(self.sight.name, jpeg(frame, width_px=width_px, quality=quality), width_px, now_s))
+            seen = picture(frame)
+            del frame
+        return seen
 
     def _tell_failed(self, failed: StreamFailed) -> None:
         why = explained(failed, self._reach())

@@ -12,6 +12,7 @@ from edge.budget import Budget
 from edge.camera_node.camera import jpeg
 from edge.camera_node.ear import Heard
 from edge.camera_node.eye import Eye, Taken
+from edge.camera_node.heap import give_back
 from edge.camera_node.live import Live
 from edge.camera_node.pole import Pole, Probes
 from edge.camera_node.probing import Outcome
@@ -34,6 +35,7 @@ SAID_AGAIN_S: Final = 21_600.0  # a healthy camera's verdict, four times a day: 
 LEARNED_EVERY_S: Final = 21_600.0  # what was learned is written; each write costs the card about 200 kB for eight
 LEARNED_FIRST_S: Final = 600.0
 SKEW_S: Final = 60.0  # a burnt-in clock that is wrong by so much makes a picture useless as evidence
+GIVEN_BACK_EVERY_S: Final = 30.0  # six looks of each camera: memory is no higher than at 10 s
 LARGE_PX, LARGE_QUALITY = 1280, 60
 
 Seen = queue.Queue["Outcome | Taken | Heard | None"]
@@ -94,6 +96,7 @@ class Node:
         self._skewed: set[str] = set()
         self._next_turn_s = 0.0
         self._learned_s = clock.monotonic_s() + LEARNED_FIRST_S
+        self._given_back_s = 0.0
 
     # ------------------------------------------------------------------ the loop
 
@@ -133,6 +136,9 @@ class Node:
         self._send_pictures(now_s)
         if now_s >= self._learned_s:
             self._keep()
+        if now_s >= self._given_back_s:
+            self._given_back_s = now_s + GIVEN_BACK_EVERY_S
+            give_back()
 
     # ------------------------------------------------------------------ what a person at the centre asks for
 

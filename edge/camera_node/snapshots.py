@@ -70,7 +70,7 @@ Encode = Callable[[Rung], bytes]
 
 
 class Snapshots:
-    """The pictures of one pole. `interval_s` 0: none at an interval."""
+    """The pictures of one pole. `interval_s` 0: none at an interval, else the cameras' turns are spread over it."""
 
     def __init__(
         self, cameras: Collection[str], *, daily_bytes: int = DAILY_BYTES, interval_s: float = 0.0, now_s: float = 0.0
@@ -81,7 +81,7 @@ class Snapshots:
         self._burst_bytes = daily_bytes * BURST_SHARE
         self._asked: dict[str, Wish] = {}
         self._changed: dict[str, str] = {}
-        self._next_s = dict.fromkeys(cameras, now_s + interval_s)
+        self._next_s = {name: now_s + interval_s * turn / len(cameras) for turn, name in enumerate(cameras, 1)}
         self._scale = dict.fromkeys(cameras, 1.0)  # how this camera's pictures compare to the first guess
 
     def changed(self, camera: str, why: str) -> None:

@@ -131,9 +131,9 @@ def test_frames_without_a_keyframe_are_no_picture(new_camera: NewCamera, credent
             stream.keyframe(within_s=1.0)
 
 
-def test_thirty_megapixels_are_refused_by_what_the_header_says() -> None:
-    with RtspLiar("huge") as liar, pytest.raises(StreamFailed, match="6720x4480") as failed:
-        Stream(liar.url)
+def test_thirty_megapixels_are_refused_before_they_are_decoded() -> None:
+    with RtspLiar("huge") as liar, Stream(liar.url) as stream, pytest.raises(StreamFailed, match="16 mega") as failed:
+        stream.keyframe()
     assert failed.value.failure is Failure.CODEC
 
 

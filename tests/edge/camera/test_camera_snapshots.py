@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,12 +93,22 @@ def test_a_short_plan_leaves_out_pictures_that_nobody_asked_for_and_in_the_end_a
 
 def test_at_an_interval_each_camera_has_its_turn_and_a_changed_one_waits_anew() -> None:
     snapshots = Snapshots(CAMERAS, interval_s=3_600.0)
-    assert drain(snapshots, 3_599.0) == []
-    assert [wish.camera for wish in drain(snapshots, 3_600.0)] == ["north", "south"]
+    assert drain(snapshots, 1_799.0) == []
+    assert [wish.camera for wish in drain(snapshots, 1_800.0)] == ["north"]
+    assert [wish.camera for wish in drain(snapshots, 3_600.0)] == ["south"]
     snapshots.changed("north", "black")
-    assert [wish.why for wish in drain(snapshots, 5_400.0)] == ["black"]
+    assert [wish.why for wish in drain(snapshots, 4_000.0)] == ["black"]
+    assert drain(snapshots, 7_199.0) == []
     assert [wish.camera for wish in drain(snapshots, 7_200.0)] == ["south"]
-    assert [wish.camera for wish in drain(snapshots, 9_000.0)] == ["north"]
+    assert [wish.camera for wish in drain(snapshots, 7_600.0)] == ["north"]
+
+
+def test_the_turns_of_a_pole_s_cameras_are_spread_over_the_interval() -> None:
+    names, week_s = [f"camera-{n}" for n in range(8)], 604_800
+    snapshots = Snapshots(names, interval_s=week_s)
+    sent = [(at_s, wish.camera) for at_s in range(0, week_s + 1, 600) for wish in drain(snapshots, float(at_s))]
+    assert [camera for _, camera in sent] == names
+    assert {later - earlier for (earlier, _), (later, _) in pairwise(sent)} == {week_s // 8}
 
 
 @given(st.lists(st.floats(0.01, 3.0), min_size=1, max_size=12), st.booleans())
