@@ -112,7 +112,7 @@ def unit(
     recorder = Recorder(
         _reporting(config), outbox, clock, OpenInterval(interval_path(config), at=at),
         policy=policy, health=health, appended=uplink.wake, tally=tally,
-        any_date=config.receiver.not_before_utc_ms is None, modes=modes,
+        modes=modes,
     )  # fmt: skip
     listener = Listener(
         receiver, recorder, clock,
