@@ -7,6 +7,7 @@ every thread may read.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -80,7 +81,7 @@ class Clock:
         any_date: bool = False,
     ) -> None:
         """`any_date`: the receiver replays a log, and the box lives in its time, whichever it is; NTP is not asked."""
-        self.boot_id: Final = read_boot_id() if boot_id is None else boot_id
+        self.boot_id: Final = boot_id or (_replay_id() if any_date else read_boot_id())
         self.monotonic_s: Final = monotonic_s
         self._rejected: Counter[str] = Counter()
         self._boottime_ns = boottime_ns
@@ -225,6 +226,11 @@ class Clock:
             return False
         self._anchor_tokens -= 1.0
         return True
+
+
+def _replay_id() -> int:
+    """In a boot's place: what one replay says of the time must not date what another process did."""
+    return int.from_bytes(os.urandom(8), "big") or 1
 
 
 def read_boot_id(path: Path = _BOOT_ID) -> int:

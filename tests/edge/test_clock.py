@@ -89,6 +89,11 @@ def test_a_box_that_replays_a_log_lives_in_its_time_and_judges_certificates_by_o
     assert clock.known_utc_ms() == (NOW_MS + 1_000, NOW_MS + 1_000) and clock.os_clock_right()
 
 
+def test_each_replay_is_a_boot_of_its_own() -> None:
+    assert len({Clock(any_date=True).boot_id for _ in range(3)} | {read_boot_id()}) == 4
+    assert Clock().boot_id == read_boot_id()
+
+
 def test_a_log_that_is_of_now_dates_certificates_too() -> None:
     box = Os(realtime_ms=NOW_MS)
     clock = box.clock(any_date=True)
