@@ -53,6 +53,8 @@ def run(
     from pantau.run_cameras import pole
     from pantau.run_city import asked_to_end, run_city
 
+    if day and log is not None:
+        raise typer.BadParameter("--log is driven by in real time: not with --day")
     _demand_free(port)
     asked, stop = asked_to_end(), threading.Event()
     deadline_s = float("inf") if seconds is None else time.monotonic() + seconds

@@ -311,6 +311,9 @@ def _tell(city: City, played: Played) -> None:
     from pantau.tables import print_table
     from pantau.work_told import hours_table
 
+    if played.now_ms == played.window.from_ms:
+        print("\nthe day had not begun for all of them: there are no hours yet")
+        return
     rows = []
     with open_store(city.store_url) as store:
         for vehicle in played.vehicles:
