@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_run import END_WITHIN_S, processes_of
 
-from broker.store import StoreUnavailable, open_store
+from broker.store import open_store
 from broker.work.observed import Window
 from broker.work.reading import reader
 from pantau.run_day import days, truth, window_of
@@ -66,14 +66,6 @@ def misdated_s(city: Path, window: Window) -> float:
     return worst
 
 
-def stored(city: Path) -> int:
-    try:
-        with open_store(f"sqlite:///{city / 'store.db'}") as store:
-            return store.last_log_id()
-    except StoreUnavailable:
-        return 0
-
-
 def played_lines(told: str) -> int:
     """The lines of the last table that say what was played."""
     return sum(line.strip().startswith("as played") for line in told.splitlines())
@@ -92,12 +84,10 @@ def test_the_days_hours_are_those_that_were_played_and_ctrl_c_ends_the_same_day_
     assert played_lines(told) == 3
     assert "did not say" not in said
 
-    before = stored(city)
     again = day(tmp_path)
-    deadline = time.monotonic() + 60
-    while stored(city) < before + 10:
-        assert again.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
+    assert again.stderr is not None
+    tenths = (line for line in again.stderr if line.endswith(" in Jakarta\n"))
+    assert next(tenths) != next(tenths)  # the first of them is over, for all three
     asked = time.monotonic()
     again.send_signal(signal.SIGINT)
     told, said = again.communicate(timeout=30)
