@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS := run
-UNITS  ?= 3
-SPEED  ?= 1
 PORT   ?= 8883
+UNITS  ?=
+SPEED  ?=
 LOG    ?=
+LIVE   ?=
+DAY    ?= $(if $(LIVE)$(UNITS)$(SPEED)$(LOG),,1)
 MINUTES ?= 30
 HOURS  ?= 1
 JOBS   ?= 1
@@ -19,12 +21,13 @@ ARCH   ?= amd64 arm64 armhf
 help: ## Show this help
 	@echo "pantau: make TARGET"
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "make run takes UNITS=5 SPEED=10 LOG=drive.nmea PORT=8884"
+	@echo "make run takes LIVE=1 (in real time, until Ctrl-C), or UNITS=5 SPEED=10 LOG=drive.nmea, and PORT=8884"
 
-run: $(VENV)/.run ## Broker, bridge, publisher and simulated units on this machine, and a live table (Ctrl-C ends it)
+run: $(VENV)/.run ## A day of an excavator, an ambulance and a fire engine in three minutes, through all of pantau on this machine, and their hours
 	@sh packaging/need-mosquitto.sh
 	@sh packaging/need-camera.sh
-	@exec $(BIN)/pantau run --units $(UNITS) --speed $(SPEED) --port $(PORT) $(if $(LOG),--log $(LOG))
+	@exec $(BIN)/pantau run --port $(PORT) $(if $(DAY),--day) \
+		$(if $(UNITS),--units $(UNITS)) $(if $(SPEED),--speed $(SPEED)) $(if $(LOG),--log $(LOG))
 
 test: $(VENV)/.dev ## Every test, against real Mosquitto, SQLite, TLS and SIGKILL
 	@sh packaging/need-mosquitto.sh
@@ -54,7 +57,7 @@ torture: $(VENV)/.dev ## Break a running city in every way we know, and account 
 
 soak: $(VENV)/.dev ## Let a city live for HOURS=1 with restarts and outages: does anything grow, slow down or get lost (UNITS=3)
 	@sh packaging/need-mosquitto.sh
-	@exec $(BIN)/pantau soak --hours $(HOURS) --units $(UNITS) --out build/soak $(if $(SEED),--seed $(SEED))
+	@exec $(BIN)/pantau soak --hours $(HOURS) --units $(or $(UNITS),3) --out build/soak $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## Every figure of docs/performance.md (ratios within one run); NAME=air for one
 	@exec $(BIN)/python -m bench $(NAME)

@@ -7,6 +7,7 @@ every thread may read.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -77,13 +78,16 @@ class Clock:
         boottime_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
         realtime_ns: Callable[[], int] = time.time_ns,
         ntp_synchronised: Callable[[], bool] | None = None,
+        any_date: bool = False,
     ) -> None:
-        self.boot_id: Final = read_boot_id() if boot_id is None else boot_id
+        """`any_date`: the receiver replays a log, and the box lives in its time, whichever it is; NTP is not asked."""
+        self.boot_id: Final = boot_id or (_replay_id() if any_date else read_boot_id())
         self.monotonic_s: Final = monotonic_s
         self._rejected: Counter[str] = Counter()
         self._boottime_ns = boottime_ns
         self._realtime_ns = realtime_ns
         self._ntp_synchronised = ntp_synchronised or ntp_says_synchronised
+        self._any_date = any_date
         self._on_floor = on_floor
         self._built_utc_ms = built_utc_ms
         self._latest_ms = built_utc_ms + YEARS_20_MS
@@ -136,6 +140,8 @@ class Clock:
         A sky or a centre that is wrong makes them differ; then either may be right.
         """
         utc_ms, offset_ms = self.utc_ms(), self._receipt_offset_ms
+        if self._any_date and utc_ms is not None and abs(utc_ms - self._realtime_ns() // 1_000_000) > OS_CLOCK_SLACK_MS:
+            utc_ms = None  # a log's date, and certificates are of today
         dates = [] if utc_ms is None else [utc_ms]
         if offset_ms is not None:
             dates.append(self.boottime_ms() + offset_ms)
@@ -189,7 +195,7 @@ class Clock:
     # ------------------------------------------------------------------ inside
 
     def _believable(self, utc_ms: int) -> bool:
-        return utc_ms >= self._floor_utc_ms - FLOOR_SLACK_MS
+        return self._any_date or utc_ms >= self._floor_utc_ms - FLOOR_SLACK_MS
 
     def _heard(self, utc_ms: int, at_ms: int, source: int) -> bool:
         if not self._believable(utc_ms):
@@ -203,7 +209,7 @@ class Clock:
         return True
 
     def _look_at_ntp(self, now_ms: int) -> None:
-        if now_ms < self._next_ntp_look_ms:
+        if self._any_date or now_ms < self._next_ntp_look_ms:
             return
         self._next_ntp_look_ms = now_ms + NTP_LOOK_MS
         tie = self._tie
@@ -220,6 +226,11 @@ class Clock:
             return False
         self._anchor_tokens -= 1.0
         return True
+
+
+def _replay_id() -> int:
+    """In a boot's place: what one replay says of the time must not date what another process did."""
+    return int.from_bytes(os.urandom(8), "big") or 1
 
 
 def read_boot_id(path: Path = _BOOT_ID) -> int:

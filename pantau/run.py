@@ -1,14 +1,13 @@
-"""`pantau run`: the whole of pantau on this machine, with simulated receivers, and a live table."""
+"""`pantau run`: the whole of pantau on this machine, with simulated vehicles and cameras, and a live table."""
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,15 +16,28 @@ import typer
 if TYPE_CHECKING:
     from edge.sim.nmea import Epoch
     from edge.sim.receiver import SimulatedReceiver
+    from pantau.run_city import Show
     from stage.city import City, UnitPlan
 
 KINDS = (("ambulance", "health"), ("fire-engine", "fire"), ("excavator", "public-works"))
+DAY_SPEED = 240.0  # twelve hours in three minutes
 
 
 def run(
-    units: Annotated[int, typer.Option(min=1, max=500, help="How many vehicles")] = 3,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than real time")] = 1.0,
-    log: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A receiver's log to drive by")] = None,
+    day: Annotated[
+        bool, typer.Option("--day", help="A working day of an excavator, an ambulance and a fire engine, at high speed")
+    ] = False,
+    between: Annotated[str, typer.Option(metavar="HH:MM-HH:MM", help="Which part of that day, in Jakarta")] = (
+        "06:00-18:00"
+    ),
+    units: Annotated[int, typer.Option(min=1, max=500, help="How many vehicles, without --day")] = 3,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=1000, help="How many times faster than real time; 1, and 240 with --day"),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A receiver's log to drive by, without --day")
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the broker")] = 8883,
     directory: Annotated[Path, typer.Option(help="Where everything is kept; a second run goes on from it")] = Path(
         ".pantau"
@@ -35,74 +47,29 @@ def run(
 ) -> None:
     """Broker, bridge, store, publisher, simulated vehicles and cameras here, over mutual TLS.
 
-    Ctrl-C ends all of it, and the hours of each asset while it ran are printed.
+    In real time until Ctrl-C, which ends all of it, or with --day until the day is over. Then the hours are printed: of
+    each vehicle while it ran, or of the day, beside what was played.
     """
     from pantau.run_cameras import pole
+    from pantau.run_city import asked_to_end, run_city
 
+    if day and log is not None:
+        raise typer.BadParameter("--log is driven by in real time: not with --day")
     _demand_free(port)
-    asked, stop = _asked_to_end(), threading.Event()
-    vehicles = [_plan(i) for i in range(units)]
+    asked, stop = asked_to_end(), threading.Event()
+    deadline_s = float("inf") if seconds is None else time.monotonic() + seconds
+    if day:
+        directory /= "day"  # a city of its own: what is played there was yesterday
     with pole(directory, stop) if cameras else nullcontext() as junction:
-        plans = vehicles if junction is None else [*vehicles, junction]
-        _played(plans, directory, port, stop, asked, seconds, lambda city: _plug_in(city, vehicles, speed, log))
+        poles = [] if junction is None else [junction]
+        if day:
+            from pantau.run_day import day_show
 
-
-def _played(
-    plans: list[UnitPlan],
-    directory: Path,
-    port: int,
-    stop: threading.Event,
-    asked: threading.Event,
-    seconds: float | None,
-    plug_in: Callable[[City], dict[str, SimulatedReceiver]],
-) -> None:
-    from pantau.run_hours import print_hours
-    from stage.city import City
-
-    city, began_ms = City(directory, plans, port=port), time.time_ns() // 1_000_000
-    print(f"preparing certificates and configuration in {directory}", file=sys.stderr)
-    city.prepare()
-    receivers = plug_in(city)
-    players = [threading.Thread(target=r.play, args=(stop,), name=f"receiver of {n}") for n, r in receivers.items()]
-    try:
-        print(f"starting broker on port {port}, bridge, publisher and {len(plans)} units", file=sys.stderr)
-        city.start_centre()
-        for player in players:
-            player.start()
-        city.start_units()
-        failed = _look(city, seconds, asked)
-    except KeyboardInterrupt:
-        failed = []
-    finally:
-        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ending, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
-        stop.set()
-        late = city.stop()
-        for receiver in receivers.values():
-            receiver.close()
-        for player in players:
-            if player.ident is not None:
-                player.join()
-    for name in failed + late:
-        print(f"\n{name} failed; its log, {city.children[name].log_path}, ends:", file=sys.stderr)
-        print(city.children[name].tail(), file=sys.stderr)
-    if failed or late:
-        raise typer.Exit(1)
-    print_hours(city.store_url, began_ms)
-    print(f"ended; the store is {city.store_url}, logs are in {directory / 'log'}", file=sys.stderr)
-
-
-def _asked_to_end() -> threading.Event:
-    """Set by Ctrl-C, SIGTERM or SIGHUP, which also interrupt: an exception alone is lost inside a destructor."""
-    asked = threading.Event()
-
-    def ask(*_: object) -> None:
-        asked.set()
-        raise KeyboardInterrupt
-
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, ask)
-    return asked
+            shown: AbstractContextManager[Show] = day_show(between, speed or DAY_SPEED, directory, poles)
+        else:
+            shown = nullcontext(_live(units, speed or 1.0, log, poles))
+        with shown as show:
+            run_city(show, directory, port, stop, asked, lambda: time.monotonic() >= deadline_s)
 
 
 def _demand_free(port: int) -> None:
@@ -116,6 +83,22 @@ def _demand_free(port: int) -> None:
                 file=sys.stderr,
             )
             raise typer.Exit(1) from error
+
+
+# ---------------------------------------------------------------------- in real time
+
+
+def _live(units: int, speed: float, log: Path | None, poles: list[UnitPlan]) -> Show:
+    from pantau.run_city import Show
+    from pantau.run_hours import print_hours
+
+    vehicles, began_ms = [_plan(i) for i in range(units)], time.time_ns() // 1_000_000
+    return Show(
+        plans=[*vehicles, *poles],
+        plug_in=lambda city: _plug_in(city, vehicles, speed, log),
+        look=_look,
+        tell=lambda city: print_hours(city.store_url, vehicles, began_ms),
+    )
 
 
 def _plan(index: int) -> UnitPlan:
@@ -147,20 +130,11 @@ def _epochs(seed: int, speed: float, recording: bytes | None) -> Iterator[Epoch]
     return recorded(recording, now_ms, speed=speed, loop=True)
 
 
-def _look(city: City, seconds: float | None, asked: threading.Event) -> list[str]:
-    """Show the table until Ctrl-C, the time is up, or a process has ended that should run: their names."""
+def _look(city: City, until: Callable[[], bool]) -> None:
     from broker.config import load_centre
     from pantau.run_cameras import wall
     from pantau.watch import from_store, show
 
-    deadline = None if seconds is None else time.monotonic() + seconds
     centre = load_centre(str(city.centre_config))
     with from_store(city.store_url, centre.presence_path) as source:
-        show(
-            source,
-            below=wall(city) if any(plan.cameras for plan in city.units) else None,
-            until=lambda: (
-                asked.is_set() or bool(city.ended()) or (deadline is not None and time.monotonic() >= deadline)
-            ),
-        )
-    return [child.name for child in city.ended()]
+        show(source, below=wall(city) if any(plan.cameras for plan in city.units) else None, until=until)

@@ -83,8 +83,12 @@ def show(
     as_json: bool = False,
     until: Callable[[], bool] = lambda: False,
     below: "Callable[[], RenderableType] | None" = None,
+    now_utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> None:
-    """Print what `source` says, each second until `until()`, or once; `below` is what stands under the live table."""
+    """Print what `source` says, each second until `until()`, or once; `below` is what stands under the live table.
+
+    Ages are those at `now_utc_ms()`.
+    """
     from rich.console import Console, Group
     from rich.live import Live
 
@@ -94,7 +98,7 @@ def show(
     live = None if once or as_json else Live(console=console, auto_refresh=False, screen=console.is_terminal)
     with live or nullcontext():
         while True:
-            rows = rows_of(*source(), now_utc_ms=time.time_ns() // 1_000_000)
+            rows = rows_of(*source(), now_utc_ms=now_utc_ms())
             if as_json:
                 print("\n".join(json.dumps(asdict(row)) for row in rows), flush=True)
             elif live is not None:

@@ -31,7 +31,9 @@ def _run(argv: list[str], at: Callable[[str], None]) -> int:
     config = load_unit(path, wanted) if wanted else own
     let_go("tomllib")
     clock = Clock(
-        floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
+        floor_utc_ms=memory.recall("floor_utc_ms", 0),
+        on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms),
+        any_date=config.receiver.not_before_utc_ms is None,
     )
     outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at)
     link = uplink(config, clock, outbox, memory, at=at)

@@ -84,13 +84,9 @@ class Recorder:
         health: Health,
         appended: Callable[[], None],
         tally: Tally,
-        any_date: bool = False,
         modes: Modes | None = None,
     ) -> None:
-        """`any_date`: dates are taken as the receiver says them, those of a replayed log too.
-
-        `modes` may end an interval before its time, when a fix is news for a map; None: the beat alone does.
-        """
+        """`modes` may end an interval before its time, when a fix is news for a map; None: the beat alone does."""
         self._reporting = reporting
         self._outbox = outbox
         self._clock = clock
@@ -99,7 +95,6 @@ class Recorder:
         self._health = health
         self._appended = appended
         self._tally = tally
-        self._any_date = any_date
         self._modes = modes
         self._urgent = False  # a fix that waits is news
         self._watch = FixWatch()
@@ -119,7 +114,7 @@ class Recorder:
             return
         if fix.utc_ms is not None and not fix.synthetic:
             believed = self._clock.heard_gnss(fix.utc_ms, fix.boottime_ms)
-            if not believed and not self._any_date:
+            if not believed:
                 # Certainly wrong (I6): the record carries the boot's clock. Nor can a later date tell its day.
                 fix = replace(fix, utc_ms=None, time_of_day_ms=None)
         kept = self._policy.feed(fix) if self._policy is not None else fix

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge import starting
 from edge.budget import Budget
-from edge.clock import Clock
+from edge.clock import Clock, read_boot_id
 from edge.commands import Commands
 from edge.desired import Shadow
 from edge.gps_unit.listen import Listener
@@ -70,7 +70,7 @@ class Unit:
             if self.vehicle is not None:
                 self.vehicle.keep()
             leaving = "" if self.vehicle is None else self.vehicle.leaving
-            starting.ended(self.clock.boot_id, self.memory, leaving)
+            starting.ended(read_boot_id(), self.memory, leaving)
 
     def _carry_out_commands(self) -> None:
         for payload in self.uplink.take_commands():

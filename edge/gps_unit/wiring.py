@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge import starting
 from edge.budget import Budget
-from edge.clock import Clock
+from edge.clock import Clock, read_boot_id
 from edge.commands import Commands, Verb
 from edge.config import FIRMWARE, MissionProfile, MovingProfile, UnitConfig, WorkingProfile, load_unit
 from edge.desired import Shadow
@@ -112,14 +112,14 @@ def unit(
     recorder = Recorder(
         _reporting(config), outbox, clock, OpenInterval(interval_path(config), at=at),
         policy=policy, health=health, appended=uplink.wake, tally=tally,
-        any_date=config.receiver.not_before_utc_ms is None, modes=modes,
+        modes=modes,
     )  # fmt: skip
     listener = Listener(
         receiver, recorder, clock,
         not_before_utc_ms=config.receiver.not_before_utc_ms,
         on_line=lambda line: memory.remember("line", [line.speed, line.framing]),
     )  # fmt: skip
-    recorder.happened("boot", **starting.begun(clock.boot_id, memory), firmware=FIRMWARE)
+    recorder.happened("boot", **starting.begun(read_boot_id(), memory), firmware=FIRMWARE)
     vehicle, cab = _vehicle(config, clock, outbox, uplink, memory, recorder, receiver, modes)
     sms = _sms(config, clock, memory, recorder, vehicle)
     commands = _commands(clock, memory, verbs.of(modes, recorder, shadow, leave), vehicle)

@@ -1,13 +1,15 @@
 """What a receiver says: epochs as NMEA 0183 sentences, and recorded logs as epochs that can be played again."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from operator import xor
 
 DAY_MS = 86_400_000
+ALL = ("RMC", "VTG", "GGA", "GSA")
+BRIEF = ("RMC", "GGA")  # all that a fix needs, in half the bytes
 
 # A sentence whose first field is UTC time of day (ZDA too); GLL has it fifth.
 _TIMED = re.compile(rb"\$[A-Z]{2}(?:(RMC|GGA|GNS|ZDA),|(GLL),[^,*]*,[^,*]*,[^,*]*,[^,*]*,)(\d{6}(?:\.\d+)?)")
@@ -43,7 +45,7 @@ def sentence(body: str) -> bytes:
     return f"${body}*{reduce(xor, body.encode(), 0):02X}\r\n".encode()
 
 
-def say(seen: Observation) -> bytes:
+def say(seen: Observation, sentences: Container[str] = ALL) -> bytes:
     """RMC, VTG, GGA and GSA of one epoch, in a u-blox 7's order; a position unknown is an empty field."""
     at = datetime.fromtimestamp(seen.utc_ms / 1000, UTC)
     time = f"{at:%H%M%S}.{seen.utc_ms % 1000:03d}"
@@ -55,12 +57,13 @@ def say(seen: Observation) -> bytes:
     kmh = f"{seen.speed_mps * 3.6:.3f}" if fixed else ""
     alt = f"{seen.alt_msl_m:.1f},M,2.6,M" if fixed else ",,,"
     hdop, status, mode = f"{seen.hdop:.2f}", "AV"[not fixed], "AN"[not fixed]
-    return b"".join((
-        sentence(f"GPRMC,{time},{status},{place},{knots},{course},{at:%d%m%y},,,{mode}"),
-        sentence(f"GPVTG,{course},T,,M,{knots},N,{kmh},K,{mode}"),
-        sentence(f"GPGGA,{time},{place},{int(fixed)},{seen.satellites:02d},{hdop},{alt},,"),
-        sentence(f"GPGSA,A,{3 if fixed else 1},,,,,,,,,,,,,{seen.hdop * 1.6:.2f},{hdop},{seen.hdop * 1.2:.2f}"),
-    ))  # fmt: skip
+    bodies = (
+        f"GPRMC,{time},{status},{place},{knots},{course},{at:%d%m%y},,,{mode}",
+        f"GPVTG,{course},T,,M,{knots},N,{kmh},K,{mode}",
+        f"GPGGA,{time},{place},{int(fixed)},{seen.satellites:02d},{hdop},{alt},,",
+        f"GPGSA,A,{3 if fixed else 1},,,,,,,,,,,,,{seen.hdop * 1.6:.2f},{hdop},{seen.hdop * 1.2:.2f}",
+    )
+    return b"".join(sentence(body) for body in bodies if body[2:5] in sentences)
 
 
 def _angle(value: float | None, digits: int, sides: str) -> str:

@@ -1,8 +1,11 @@
 """A GNSS receiver on a pty, with the verbs a real one lacks: unplug it, take its satellites away, make it rave."""
 
+import fcntl
 import os
 import random
 import select
+import struct
+import termios
 import threading
 import time
 import tty
@@ -104,6 +107,15 @@ class SimulatedReceiver:
             if stop.wait(late_s) if late_s > 0 else stop.is_set():
                 return
             self.say(epoch)
+
+    @property
+    def unread_bytes(self) -> int:
+        """What waits in the port for whoever listens; 0 without a port."""
+        with self._guard:
+            if self._ends is None:
+                return 0
+            (count,) = struct.unpack("i", fcntl.ioctl(self._ends[1], termios.FIONREAD, b"\0" * 4))
+            return int(count)
 
     # ------------------------------------------------------------------ verbs
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from math import cos, radians, sin, sqrt
 from typing import Final, NamedTuple
 
+from wire.inputs import BEACON, IGNITION, PTO
+
 TRAVELLING, WORKING, IDLING, PARKED = "travelling", "working", "idling", "parked"
+WIRED: Final = (IGNITION, PTO, BEACON)
 
 _E7_PER_M: Final = 89.93  # of latitude: 1e7 / 111,195
 _JAKARTA: Final = (-61_754_000, 1_068_272_000)
@@ -22,12 +25,13 @@ _PARKED_STEP_S: Final = 5  # nothing is lost by looking less often at what does 
 
 
 class Act(NamedTuple):
-    """One thing done for so long: `sky` False gives no fix (a tunnel, a basement)."""
+    """One thing done for so long: `sky` False gives no fix (a tunnel, a basement); `beacon`: on a mission."""
 
     does: str
     lasts_s: int
     speed_mps: float = 0.0
     sky: bool = True
+    beacon: bool = False
 
 
 class Told(NamedTuple):
@@ -73,10 +77,26 @@ class Day:
             for from_ms, to_ms in seen
         )
 
+    def on_ms(self, name: str, from_ms: int, to_ms: int) -> int:
+        """How long an input was on within that stretch."""
+        changes = [edge for edge in self.edges if edge.name == name]
+        ends = [edge.at_ms for edge in changes[1:]] + [to_ms]
+        return sum(
+            max(0, min(end_ms, to_ms) - max(edge.at_ms, from_ms))
+            for edge, end_ms in zip(changes, ends, strict=False)
+            if edge.on
+        )
 
-def played(acts: Sequence[Act], from_ms: int, seed: int, *, wander_m: float = _WANDER_M) -> Day:
-    """The day of these acts, one after the other."""
-    return _Player(random.Random(seed), from_ms, wander_m).play(acts)
+    def levels(self, at_ms: int) -> dict[str, bool]:
+        """How the inputs stand just before that instant."""
+        return dict.fromkeys(WIRED, False) | {edge.name: edge.on for edge in self.edges if edge.at_ms < at_ms}
+
+
+def played(
+    acts: Sequence[Act], from_ms: int, seed: int, *, wander_m: float = _WANDER_M, home: tuple[int, int] = _JAKARTA
+) -> Day:
+    """The day of these acts, one after the other; it begins at home (1e-7 deg)."""
+    return _Player(random.Random(seed), from_ms, wander_m, home).play(acts)
 
 
 def excavator_day(seed: int) -> list[Act]:
@@ -95,9 +115,9 @@ def ambulance_day(seed: int) -> list[Act]:
     for _ in range(dice.randint(3, 7)):
         acts += [
             Act(IDLING, dice.randint(40, 120)),
-            Act(TRAVELLING, dice.randint(300, 1500), dice.uniform(7, 16)),
-            Act(IDLING, dice.randint(300, 1500)),
-            Act(TRAVELLING, dice.randint(300, 1500), dice.uniform(7, 16)),
+            Act(TRAVELLING, dice.randint(300, 1500), dice.uniform(7, 16), beacon=True),
+            Act(IDLING, dice.randint(300, 1500), beacon=True),
+            Act(TRAVELLING, dice.randint(300, 1500), dice.uniform(7, 16), beacon=True),
             Act(PARKED, dice.randint(600, 5400)),
         ]
     return _to_the_end(acts)
@@ -109,9 +129,9 @@ def fire_engine_day(seed: int) -> list[Act]:
     acts = [Act(PARKED, dice.randint(2, 10) * 3600)]
     for _ in range(dice.randint(1, 4)):
         acts += [
-            Act(TRAVELLING, dice.randint(240, 900), dice.uniform(8, 18)),
-            Act(TRAVELLING, dice.randint(20, 50), 12.0, sky=False),
-            Act(TRAVELLING, dice.randint(240, 900), dice.uniform(8, 18)),
+            Act(TRAVELLING, dice.randint(240, 900), dice.uniform(8, 18), beacon=True),
+            Act(TRAVELLING, dice.randint(20, 50), 12.0, sky=False, beacon=True),
+            Act(TRAVELLING, dice.randint(240, 900), dice.uniform(8, 18), beacon=True),
             Act(WORKING, dice.randint(600, 7200)),
             Act(IDLING, dice.randint(200, 900)),
             Act(TRAVELLING, dice.randint(600, 1500), dice.uniform(6, 12)),
@@ -126,21 +146,23 @@ def _to_the_end(acts: list[Act]) -> list[Act]:
 
 
 class _Player:
-    def __init__(self, dice: random.Random, from_ms: int, wander_m: float) -> None:
+    def __init__(self, dice: random.Random, from_ms: int, wander_m: float, home: tuple[int, int]) -> None:
         self._dice = dice
+        self._home = home
         self._now_ms = from_ms
         self._wander_m = wander_m
         self._north_m = self._east_m = 0.0
         self._error = [0.0, 0.0]
         self._course_deg = dice.uniform(0, 360)
-        self._levels = {"ignition": False, "pto": False}
+        self._levels = dict.fromkeys(WIRED, False)
         self._day = Day()
 
     def play(self, acts: Sequence[Act]) -> Day:
         for act in acts:
             begin_ms = self._now_ms
-            self._set("ignition", act.does != PARKED)
-            self._set("pto", act.does == WORKING)
+            self._set(IGNITION, act.does != PARKED)
+            self._set(PTO, act.does == WORKING)
+            self._set(BEACON, act.beacon)
             if act.does == TRAVELLING:
                 self._travel(act)
             elif act.does == WORKING:
@@ -192,9 +214,9 @@ class _Player:
         while left_s > 0:
             if until_rest_s <= 0 and left_s > 200:
                 rest_s = self._dice.randint(5, 80)
-                self._set("pto", False)
+                self._set(PTO, False)
                 self._stand(rest_s, act, 1)
-                self._set("pto", True)
+                self._set(PTO, True)
                 left_s -= rest_s
                 until_rest_s = self._dice.randint(60, 600)
             if self._dice.random() < 0.01:
@@ -217,7 +239,7 @@ class _Player:
         shake_m = self._wander_m * sqrt(1 - keep * keep)
         self._error = [error * keep + self._dice.gauss(0, shake_m) for error in self._error]
         doppler_mps = abs(speed_mps + self._dice.gauss(0, _DOPPLER_NOISE_MPS))
-        lat_e7 = _JAKARTA[0] + round((self._north_m + self._error[0]) * _E7_PER_M)
-        lon_e7 = _JAKARTA[1] + round((self._east_m + self._error[1]) * _E7_PER_M / cos(radians(6.17)))
+        lat_e7 = self._home[0] + round((self._north_m + self._error[0]) * _E7_PER_M)
+        lon_e7 = self._home[1] + round((self._east_m + self._error[1]) * _E7_PER_M / cos(radians(6.17)))
         self._day.epochs.append(Epoch(self._now_ms, lat_e7, lon_e7, round(100 * doppler_mps), sky))
         self._now_ms += 1000 * step_s

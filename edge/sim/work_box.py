@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from edge.gps_unit.fix import Fix, to_columns
 from edge.gps_unit.motion import Policy
-from edge.sim.work import Day, Edge, Epoch
+from edge.sim.work import WIRED, Day, Edge, Epoch
 from wire.columns import encode_track
 from wire.encode import event
-from wire.inputs import EDGE, INPUTS, LEVEL, WHY, input_event
+from wire.inputs import EDGE, LEVEL, WHY, input_event
 from wire.kinds import CLASS_STATUS, CLASS_TRACK, KIND_EVENT, KIND_TRACK
 from wire.thin import thin
 
@@ -55,7 +55,7 @@ class Box:
         self._waiting: list[Fix] = []
         self._moved = False  # one that waits is not of a vehicle that stands parked
         self._due_ms = self._say_ms = 0
-        self._levels = dict.fromkeys(INPUTS, False)
+        self._levels = dict.fromkeys(WIRED, False)
 
     def record(self, day: Day, cuts: Sequence[Cut]) -> Iterator[Row]:
         """Every record of the day; nothing while the power is cut."""

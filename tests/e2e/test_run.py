@@ -69,9 +69,12 @@ def test_ctrl_c_ends_all_of_it_within_five_seconds_and_a_second_run_goes_on(tmp_
         until(lambda before=before: stored(city)[0] == 2 and stored(city)[1] > before, child)
         asked = time.monotonic()
         child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=30)
+        told, said = child.communicate(timeout=30)
         assert time.monotonic() - asked < END_WITHIN_S
         assert child.returncode == 0, said.decode()
+        hours = told.decode().split("engine on")[1]
+        assert all(vehicle in hours for vehicle in ("ambulance-01", "fire-engine-01"))
+        assert "junction" not in hours  # a pole does not work in place
         assert processes_of(city) == []
         before = stored(city)[1]
 

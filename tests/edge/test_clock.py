@@ -26,8 +26,9 @@ class Os:
         self.boottime_ms += ms
         self.realtime_ms += ms
 
-    def clock(self, floor_utc_ms: int = 0, floors: list[int] | None = None) -> Clock:
+    def clock(self, floor_utc_ms: int = 0, floors: list[int] | None = None, *, any_date: bool = False) -> Clock:
         return Clock(
+            any_date=any_date,
             floor_utc_ms=floor_utc_ms,
             on_floor=None if floors is None else floors.append,
             boot_id=0x1234,
@@ -71,6 +72,33 @@ def test_an_os_clock_set_by_hand_moves_nothing() -> None:
     box.pass_ms(3_600_000)
     assert clock.take_anchor() is None
     assert clock.utc_ms() == NOW_MS + 3_600_000
+
+
+def test_a_box_that_replays_a_log_lives_in_its_time_and_judges_certificates_by_ours() -> None:
+    box = Os(realtime_ms=NOW_MS, ntp=True)
+    clock = box.clock(any_date=True)
+    assert clock.take_anchor() is None  # nobody but the log says what time it is
+    assert clock.heard_gnss(NOW_MS - 10 * YEAR_MS, 60_000)
+    assert clock.stamp()[0] == NOW_MS - 10 * YEAR_MS
+    assert clock.take_anchor() == Anchor(0x1234, 60_000, NOW_MS - 10 * YEAR_MS, SOURCE_GNSS)
+    assert clock.known_utc_ms() is None and not clock.os_clock_right()
+    clock.heard_receipt(NOW_MS)
+    box.pass_ms(1_000)
+    assert clock.heard_gnss(NOW_MS - 10 * YEAR_MS + 240_000)  # the floor is another time's
+    assert clock.utc_ms() == NOW_MS - 10 * YEAR_MS + 240_000
+    assert clock.known_utc_ms() == (NOW_MS + 1_000, NOW_MS + 1_000) and clock.os_clock_right()
+
+
+def test_each_replay_is_a_boot_of_its_own() -> None:
+    assert len({Clock(any_date=True).boot_id for _ in range(3)} | {read_boot_id()}) == 4
+    assert Clock().boot_id == read_boot_id()
+
+
+def test_a_log_that_is_of_now_dates_certificates_too() -> None:
+    box = Os(realtime_ms=NOW_MS)
+    clock = box.clock(any_date=True)
+    clock.heard_gnss(NOW_MS)
+    assert clock.known_utc_ms() == (NOW_MS, NOW_MS) and clock.os_clock_right()
 
 
 def test_a_step_of_ntp_is_told_in_an_anchor() -> None:

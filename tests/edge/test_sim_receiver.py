@@ -14,7 +14,7 @@ import pynmea2
 import pytest
 
 from edge.sim.drive import COLD_START_S, drive
-from edge.sim.nmea import Epoch, epochs_of, restamped, sentence
+from edge.sim.nmea import BRIEF, Epoch, epochs_of, restamped, say, sentence
 from edge.sim.receiver import SimulatedReceiver, Written, recorded, synthetic
 
 NOON = 1_793_534_400_000  # 2026-11-01T12:00:00Z
@@ -201,6 +201,23 @@ def test_who_listens_at_another_speed_hears_what_a_uart_makes_of_it(link: Path) 
         assert (heard == epoch.data) is whole and told[-1].whole is whole
     os.close(listener)
     receiver.close()
+
+
+def test_what_waits_in_the_port_is_known_until_it_is_read(link: Path) -> None:
+    receiver = SimulatedReceiver(iter(()), link=link)
+    listener = os.open(link, os.O_RDWR | os.O_NOCTTY)
+    seen = next(drive(NOON, cold_start=False))
+    said = say(seen, BRIEF)
+    assert [line[:6] for line in said.split()] == [b"$GPRMC", b"$GPGGA"]
+    receiver.say(Epoch(at_s=0.0, utc_ms=NOON, valid=True, data=said))
+    deadline = time.monotonic() + 10  # the kernel hands it over when it has the time
+    while receiver.unread_bytes < len(said):
+        assert time.monotonic() < deadline
+    assert os.read(listener, 4_096) == said
+    assert receiver.unread_bytes == 0
+    os.close(listener)
+    receiver.close()
+    assert receiver.unread_bytes == 0
 
 
 def test_what_was_said_tells_how_far_its_clock_was_moved(link: Path) -> None:
