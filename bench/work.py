@@ -44,8 +44,8 @@ def main(argv: list[str]) -> int:
     distinct = size.distinct * size.times
     figures = [*_day_of_a_city(size), _road_day(size.road_days), *_as_it_runs(size), *_late(size.days_stored)]
     conditions = (
-        f"{distinct} asset-days ({size.distinct} simulated ones, each {size.times} times) of excavators, ambulances and fire "
-        f"engines, as a box records them; times {CITY // distinct} for a city of {CITY:,} assets"
+        f"{distinct} asset-days ({size.distinct} simulated ones, each {size.times} times) of excavators, ambulances "
+        f"and fire engines, as a box records them; times {CITY // distinct} for a city of {CITY:,} assets"
     )
     show("work", figures, as_json="--json" in argv, conditions=conditions)
     return 0
