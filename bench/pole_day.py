@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.exchanges import Seen, watch
+from bench.exchanges import QUIET_S, Seen, watch
 from bench.pole import CAMERAS, plan, small
 from bench.report import Figure, progress
 from broker.config import load_centre
@@ -39,6 +39,7 @@ PICTURE_MINUTES: Final = 2.5  # eight pictures each 75 s
 OFTEN_S: Final = 75.0
 SEEING_WITHIN_S: Final = 240.0
 RECEIPTED_S: Final = 75.0  # what a start says, and its receipts, are over
+QUIET_WITHIN_S: Final = 120.0
 MISSED_WITHIN_S: Final = 420.0
 DAY_S: Final = 86_400.0
 QUIET: Final = "pole-quiet"
@@ -141,6 +142,7 @@ class _Pictures:
     """The node that sends pictures: measured for a while, then stopped, and missed when the centre says so."""
 
     def __init__(self, city: City, on: Link, seconds: float) -> None:
+        _until(lambda: _quiet(on), QUIET_WITHIN_S, city)  # none is half sent
         self.count, self.bytes, self.image_bytes = 0, 0, 0
         self._city, self._link = city, on
         self._before, self._counted = _count(city, PICTURES, KIND_SNAPSHOT), on.counted()
@@ -152,7 +154,10 @@ class _Pictures:
 
     @property
     def largest_bytes(self) -> float:
-        """On the link, of a picture that takes all that one may: a simulated street is smoother than a real one."""
+        """On the link, of a picture that takes all that one may: a simulated street is smoother than a real one.
+
+        Less than the picture itself: packing takes an eighth off FFmpeg's JPEG (the standard's Huffman tables).
+        """
         return IMAGE_BYTES * self.bytes / max(1, self.image_bytes)
 
     def turn(self) -> None:
@@ -160,7 +165,7 @@ class _Pictures:
         if self._silent_s is None:
             if (carried := self._link.counted()) != self._alive:
                 self._alive, self._alive_s = carried, now_s
-            if now_s >= self._until_s:
+            if now_s >= self._until_s and now_s - self._alive_s > QUIET_S:
                 self._city.children[PICTURES].send(signal.SIGSTOP)
                 self._silent_s = self._alive_s
                 self.bytes = carried.since(self._counted).bytes
@@ -198,6 +203,12 @@ def _figures(
     yield Figure("from a node's last sign of life until the centre misses it", missed_s, "s", "≤ 300")
 
 
+def _quiet(on: Link) -> bool:
+    before = on.counted()
+    time.sleep(QUIET_S)
+    return on.counted() == before
+
+
 def _count(city: City, unit: str, kind: int | None = None) -> int:
     """Records of a unit in the store, of that kind or of all."""
     return len(_bodies(city, unit, kind))
@@ -214,5 +225,5 @@ def _until(true: Callable[[], bool], within_s: float, city: City) -> None:
     while not true():
         if city.ended() or time.monotonic() > deadline_s:
             late = [f"{node.name}: {city.children[node.name].tail(3)}" for node in city.units]
-            raise TimeoutError("\n".join(["the poles do not see", *late]))
+            raise TimeoutError("\n".join(["the poles do not see, or are never quiet", *late]))
         time.sleep(1.0)

@@ -6,6 +6,7 @@ needs network namespaces (root), day and node need GStreamer: what cannot be run
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         try:
             with tempfile.TemporaryDirectory(prefix=f"pantau-pole-{part}-") as folder:
                 figures += run(Path(folder))
-            conditions.append(PARTS[part])
+            conditions.append(f"{PARTS[part]} (load average of {os.cpu_count()} cores: {os.getloadavg()[1]:.0f})")
         except (NamespaceRefused, NoCameras) as why:
             conditions.append(f"{part} left out: {why}")
     if not figures:
