@@ -32,7 +32,7 @@ from stage.namespace import CENTRE_ADDRESS, MTU, Link, NamespaceRefused, link
 from wire.kinds import KIND_HEALTH
 
 SETTLING_S: Final = 100.0  # what a start says, and its receipts, are over
-MINUTES: Final = 7.0  # two pings of 200 s, five reports of 75 s
+MINUTES: Final = 7.0  # two pings of 196 s, five reports of 75 s
 OFTEN_S: Final = 75.0
 DAY_S: Final = 86_400
 HEALTH_A_DAY: Final = 24

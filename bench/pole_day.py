@@ -34,7 +34,7 @@ from stage.namespace import CENTRE_ADDRESS, Link, link
 from stage.process import Child
 from wire.kinds import KIND_CAMERA, KIND_HEALTH, KIND_SNAPSHOT
 
-MINUTES: Final = 8.0  # two pings of 200 s, six records of 75 s
+MINUTES: Final = 8.0  # two pings of 196 s, six records of 75 s
 PICTURE_MINUTES: Final = 2.5  # eight pictures each 75 s
 OFTEN_S: Final = 75.0
 SEEING_WITHIN_S: Final = 240.0

@@ -67,8 +67,8 @@ class Broker:
     certificate_path: Path = setting("this box's certificate, PEM", check=_readable)
     key_path: Path = setting("this box's private key, PEM; it never leaves the box", check=_readable)
     keepalive_s: int = setting(
-        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=200,
-        reason="a broker misses a box after 1.5 of them: five minutes; carriers cut off after 4.5 at the soonest",
+        "silence after which a ping is sent", unit="s", at_least=10, at_most=1200, default=196,
+        reason="a broker misses a box after 1.5 of them, in five minutes; carriers cut off after 4.5 at the soonest",
     )  # fmt: skip
     fleet_units: int = setting(
         "how many boxes share the broker: spreads reconnecting over 2 ms a box", unit="boxes", at_least=1,
@@ -132,8 +132,8 @@ class Report:
     )  # fmt: skip
     parked_interval_s: float = setting(
         "the same while the vehicle stands and nothing else is new; moving off is reported at the interval above",
-        unit="s", at_least=1, at_most=3600, default=600.0,
-        reason="a parked day costs 0.1 MB on the air; ten minutes at 1 Hz fill a record",
+        unit="s", at_least=1, at_most=3600, default=588.0,
+        reason="a parked day costs 0.1 MB on the air: two pings between two reports; ten minutes at 1 Hz fill a record",
     )  # fmt: skip
     quantum: str = setting(
         "how exact fixes are kept: all digits the receiver gave, or 1e-6 deg, 1 m, 0.1 m/s, 1 deg, 0.1 HDOP",

@@ -18,7 +18,7 @@ from wire import topics
 
 log = logging.getLogger(__name__)
 
-KEEPALIVE_S: Final = 200  # decision 12: presence within five minutes, below every carrier's NAT timeout we know of
+KEEPALIVE_S: Final = 196  # decision 12: presence within five minutes, below every carrier's NAT timeout we know of
 SILENT_KEEPALIVES: Final = 1.5  # nothing at all came in for so long: the link is dead
 WAY_OUT_LOOK_S: Final = 1.0  # between two looks whether our own link came back, while there is no connection
 REFUSED_LONGEST_MS: Final = 600_000  # longer than the longest wait after a refusal: the clock has not just run on
