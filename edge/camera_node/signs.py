@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,8 @@ FOOT: Final = 4.0  # levels: what noise makes of black
 
 ANOTHER_LEAST: Final = 0.55  # share of the view that shows something else when it is turned or another one
 SHARP_LEAST: Final = 0.4  # of what has changed, so much may be without sharp edges, and it is no cover
-HIDDEN_LEAST: Final = 0.08  # share of the edges that are hidden beyond what usually is
-MOSTLY_HIDDEN: Final = 0.3
+BROKEN_MOST: Final = 0.45  # of the view below a cut, so much may be as it was; beside and below a lorry it is more
+HIDDEN_LEAST: Final = 0.1  # share of the edges that are hidden beyond what usually is
 SHARP: Final = 0.8  # of its usual sharpness: an edge that nothing blurs
 
 
@@ -81,7 +81,14 @@ def _torn(seen: Features, reference: Reference | None) -> Iterator[Sign]:
         yield Sign("torn", Grade.STRONG, "the decoder had to guess parts of the picture")
 
 
-def _cut(seen: Features, reference: Reference, rests: bool) -> int | None:
+class Cut(NamedTuple):
+    """A row (of 360), and whether the picture breaks there from border to border."""
+
+    row: int
+    across: bool
+
+
+def _cut(seen: Features, reference: Reference, rests: bool) -> Cut | None:
     """The row across which the picture breaks: new to the reference, as it should be above, and not below.
 
     Where nothing above can be known again (sky), it must be torn anew each time: a roof of another view is a row, too.
@@ -96,9 +103,9 @@ def _cut(seen: Features, reference: Reference, rests: bool) -> int | None:
     if not len(cuts) or not trusted[below].any():
         return None
     whole = agreeing[above][trusted[above]].mean() >= 0.75 if trusted[above].any() else not rests
-    across = np.count_nonzero(seen.rows[cuts] > 0.8) >= 2  # from border to border: no vehicle is as long
-    broken = across or agreeing[below][trusted[below]].mean() < 0.7
-    return int(cuts[0]) if whole and broken else None
+    across = bool(np.count_nonzero(seen.rows[cuts] > 0.8) >= 2)  # from border to border: no vehicle is as long
+    broken = across or agreeing[below][trusted[below]].mean() < BROKEN_MOST
+    return Cut(int(cuts[0]), across) if whole and broken else None
 
 
 def _black(seen: Features) -> Iterator[Sign]:
@@ -172,8 +179,9 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
     dull = float((changed & (sharpness < 0.6)).sum() / trusted.sum())
     if rests and share >= 0.25 and dull < 0.6 and (moved := _displaced(seen, reference)):
         yield moved
-    if (cut_y := _cut(seen, reference, rests)) is not None:
-        yield Sign("torn", Grade.STRONG, f"the picture is cut across at {cut_y / LUMA_SHAPE[0]:.0%} of its height")
+    if (cut := _cut(seen, reference, rests)) is not None:
+        grade = Grade.STRONG if cut.across else Grade.LIKELY  # a slow lorry's roof is a row, too, while it passes
+        yield Sign("torn", grade, f"the picture is cut across at {cut.row / LUMA_SHAPE[0]:.0%} of its height")
     if share < 0.15:
         return
     if share >= ANOTHER_LEAST and dull < SHARP_LEAST * share:
@@ -221,11 +229,12 @@ def _hidden(seen: Features, reference: Reference) -> Iterator[Sign]:
     edgy, share = reference.edgy(), reference.hidden_by(seen)
     if np.count_nonzero(edgy) < EDGY_LEAST or share < reference.hidden + max(HIDDEN_LEAST, 0.7 * reference.hidden):
         return
+    usual, now = (by_region(cells).std(axis=1)[reference.trusted()] for cells in (reference.cells, seen.cells))
     left = (seen.steepest / np.maximum(reference.steepest, 1))[edgy]
-    if np.quantile(left, 0.75) >= SHARP:  # mist and night take something from all of them
-        yield Sign(
-            "covered", Grade.POSSIBLE, f"the edges of {share:.0%} of the fixed view are hidden, the others sharp"
-        )
+    # Mist, rain and night take something from all of them.
+    if np.quantile(left, 0.75) >= SHARP and np.median(now / np.maximum(usual, 1.0)) >= SHARP:
+        text = f"the edges of {share:.0%} of the fixed view are hidden, the others sharp"
+        yield Sign("covered", Grade.POSSIBLE, text)
 
 
 def _colour_lost(seen: Features, reference: Reference) -> Iterator[Sign]:
