@@ -16,7 +16,8 @@ from onveef.wsdiscovery import DiscoveredDevice
 from edge.camera_node.discovery import _found, discover
 from edge.camera_node.ear import Ear, Heard
 from edge.camera_node.onvif import ALARMS, Alarm, OnvifCamera, OnvifFailed, alarms
-from edge.camera_node.probing import Credentials, Failure, Tries
+from edge.camera_node.probing import Credentials, Failure
+from edge.camera_node.tries import Tries
 from edge.sim.onvif_device import OnvifDevice
 from stage.namespace import CENTRE_ADDRESS, NamespaceRefused, link
 

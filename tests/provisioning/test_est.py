@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service_manager import Manager
 
 from provisioning.authority import Issuer, found_authority, open_authority
 from provisioning.enrolment import Enrolments
@@ -24,6 +23,7 @@ from provisioning.registry import Registry
 from provisioning.values import Unit
 from provisioning.x509 import Identity, key_pem, new_key, pem
 from stage.city import free_port
+from tests.service_manager import Manager
 
 SERVER = """
 import sys
