@@ -35,7 +35,7 @@ def read_passwords(path: Path) -> dict[str, Credentials]:
             )
         if status.st_uid not in {0, os.geteuid()}:
             raise ConfigError(f"{path} belongs to user {status.st_uid}, not to root: chown root {path}")
-        with (_handed_over(path) or path).open("rb") as file:
+        with readable(path).open("rb") as file:
             raw = file.read(_MOST_BYTES)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
@@ -47,11 +47,14 @@ def read_passwords(path: Path) -> dict[str, Credentials]:
     return {name: _credentials(path, name, table) for name, table in tables.items()}
 
 
-def _handed_over(path: Path) -> Path | None:
-    """systemd's copy of `path`, by the same name. Who may read it is systemd's care, by an ACL: its mode says 0440."""
+def readable(path: Path) -> Path:
+    """systemd's copy of `path`, by the same name, where there is one; else `path`.
+
+    Who may read the copy is systemd's care, by an ACL: its mode says 0440.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     copy = None if folder is None else Path(folder, path.name)
-    return copy if copy is not None and copy.exists() else None
+    return copy if copy is not None and copy.exists() else path
 
 
 def _credentials(path: Path, name: str, table: object) -> Credentials:

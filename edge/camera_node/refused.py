@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge.camera_node.passwords import readable
 from edge.camera_node.tries import Tries
 
 
@@ -29,7 +30,8 @@ def tries_of(
     now_s: Callable[[], float] = time.monotonic,
 ) -> dict[str, Tries]:
     """Each camera's tries, as far as a former process had got; a wait begins anew, as nobody knows how long it was."""
-    file = 0 if passwords_path is None else int.from_bytes(hashlib.sha256(passwords_path.read_bytes()).digest()[:2])
+    said = b"" if passwords_path is None else readable(passwords_path).read_bytes()
+    file = int.from_bytes(hashlib.sha256(said).digest()[:2])
     return {camera: _tries(camera, file, notes, now_s) for camera in cameras}
 
 

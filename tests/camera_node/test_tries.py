@@ -158,3 +158,12 @@ def test_a_new_password_is_tried_at_once() -> None:
     tries.refused()
     assert tries.wait_s(None) > 0
     assert tries.wait_s(Credentials("viewer", "new")) == 0
+
+
+def test_of_a_file_that_only_root_may_read_the_copy_that_was_handed_over_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "passwords.toml").write_text('[gate]\nuser = "viewer"\npassword = "hunter2"\n')
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    elsewhere = tmp_path / "etc" / "passwords.toml"  # no right to read it looks like this, too
+    assert tries_of(["gate"], elsewhere, Memory(tmp_path / "documents.db", at=lambda _point: None)).keys() == {"gate"}
