@@ -18,7 +18,7 @@ from broker.mqtt import Endpoint
 from broker.outlet import Connection, OutletLost
 from broker.published import RECORD, STATE, Published
 from broker.states import States
-from broker.store import Store, StoreUnavailable, open_store
+from broker.store import Store, StoreUnavailable
 from running.turns import Away, Stop
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ STOP_S: Final = 2.0  # for the last proof, within the 5 s a stop may take
 # Entries before the cursor that are read again at each start, unpublished: they tell the streams' last log_ids.
 REMEMBERED_ROWS: Final = 10_000
 BACKOFF_S: Final = (0.2, 5.0)  # full jitter, doubled from the first to the second
-STORE_POLL_S: Final = 0.2
 
 # Where a test may kill the process: the names that `at` is called with. `sent`: all of it is with the kernel, and
 # nothing of it is proven.
@@ -182,16 +181,3 @@ class _Run:
         self._ask(time.monotonic())
         while self._cursor < self._asked and time.monotonic() < deadline_s:
             self._prove(IDLE_S)
-
-
-def store_when_there(url: str, stop: Stop) -> Store | None:
-    """The store, as soon as the bridge has made it; None when stopped before that."""
-    said = False
-    while not stop.is_set():
-        try:
-            return open_store(url)
-        except StoreUnavailable as error:
-            log.log(logging.DEBUG if said else logging.WARNING, "waiting for the store: %s", error)
-            said = True
-            stop.wait(STORE_POLL_S)
-    return None

@@ -76,10 +76,6 @@ class Client:
         self._to_send += packet
         self._flush()
 
-    @property
-    def unsent_bytes(self) -> int:
-        return len(self._to_send)
-
     def turn(self) -> None:
         """Read what came in and write what waits; raises ConnectionError when the broker has gone."""
         self._flush()

@@ -21,6 +21,7 @@ from torture.cpu_queue import CpuQueue
 from torture.drive import place_of
 from torture.os_clock import OsClock
 from torture.scenario import Unready
+from torture.waiting import waits_for_a_byte
 
 LOOK_EVERY_S: Final = 0.02
 # Opening a serial port throws away what came before: the epoch after it is the first due one. That is done when the
@@ -170,21 +171,3 @@ def _has_open(pid: int, tty: Path) -> bool:
         return any(fd.resolve() == tty for fd in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
-
-
-def waits_for_a_byte(pid: int) -> bool:
-    """Whether the process's main thread sleeps, and not for another of its threads (the interpreter's lock, a futex).
-
-    proc_pid_stat(5): the state stands behind the name. proc_pid_wchan(5): where in the kernel it sleeps; "0" of one
-    that does not, and on kernels that do not tell.
-    """
-    try:
-        asleep = _state(pid) == "S"
-        where = Path(f"/proc/{pid}/wchan").read_text("ascii")
-        return asleep and "futex" not in where and _state(pid) == "S"
-    except OSError:
-        return False
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]

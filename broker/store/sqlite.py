@@ -151,10 +151,11 @@ class SqliteStore:
 
     def size(self) -> Size:
         try:
-            disk = os.statvfs(self._path)
-            wal = Path(f"{self._path}-wal")
-            wal_bytes = wal.stat().st_size if wal.exists() else 0
-            file_bytes = Path(self._path).stat().st_size
+            with self._away():
+                disk = os.statvfs(self._path)
+                wal = Path(f"{self._path}-wal")
+                wal_bytes = wal.stat().st_size if wal.exists() else 0
+                file_bytes = Path(self._path).stat().st_size
         except OSError as error:
             raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
         return Size(file_bytes, wal_bytes, disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
@@ -307,7 +308,7 @@ class SqliteStore:
             return upkeep.purge(self._db, before_utc_ms, asset, at_utc_ms=time.time_ns() // 1_000_000)
 
     def purged_before(self) -> dict[str | None, int]:
-        with unavailable(self._path):
+        with self._disk():
             return upkeep.purged_before(self._db)
 
     def rederive(self) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Reference:
     repeated_share: float
     chroma: float
     noise: float
-    hidden: float = 0.0  # share of its edges that are hidden usually, 0 .. 1: by traffic, by what sways
+    hidden_share: float = 0.0  # of its edges that are hidden usually, 0 .. 1: by traffic, by what sways
     pictures: int = 0
 
     @classmethod
@@ -105,7 +105,7 @@ class Reference:
             mean += share * (getattr(seen, name) - mean)
         for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + share * (getattr(seen, name) - getattr(self, name)))
-        self.hidden += share * (self.hidden_by(seen) - self.hidden)
+        self.hidden_share += share * (self.hidden_by(seen) - self.hidden_share)
         self.pictures += 1
 
     def learn_steadiness(self, seen: Features, passed_s: float, least: float = 0.0) -> None:
@@ -125,7 +125,7 @@ class Reference:
             **grids,
             "steadiness": _packed(self.steadiness),
             **numbers,
-            "hidden": round(self.hidden, 3),
+            "hidden_share": round(self.hidden_share, 3),
             "pictures": self.pictures,
         }
 
@@ -136,7 +136,7 @@ def load(stored: Mapping[str, Any]) -> Reference:
         grids: dict[str, Any] = {name: _unpacked(stored[name], shape) for name, shape in _GRIDS.items()}
         steadiness = _unpacked(stored["steadiness"], (REGIONS[0] * REGIONS[1],))
         numbers: dict[str, Any] = {name: float(stored[name]) for name in _NUMBERS}
-        numbers["hidden"] = float(stored.get("hidden", 0.0))  # older ones have none, and learn it
+        numbers["hidden_share"] = float(stored.get("hidden_share", 0.0))  # older ones have none, and learn it
         pictures = int(stored["pictures"])
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise ValueError(f"not a learned reference: {error!r}") from error

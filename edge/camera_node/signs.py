@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from edge.camera_node.frames import CELL_PX, REGIONS, Features, by_region, displacement, likeness, on_tiles
+from edge.camera_node.frames import CELL_PX, REGIONS, Features, Grid, by_region, displacement, likeness, on_tiles
 from edge.camera_node.hysteresis import Grade, Sign
 from edge.camera_node.picture import LUMA_SHAPE
 from edge.camera_node.reference import COLOUR_LEAST, DAY_LEAST, LIGHTS, Reference
@@ -20,13 +20,11 @@ TRUSTED_LEAST: Final = 8  # regions of 48 that must hold still before a view can
 EDGY_LEAST: Final = 15  # tiles with an edge to be sharp or not
 FOOT: Final = 4.0  # levels: what noise makes of black
 
-
 ANOTHER_LEAST: Final = 0.55  # share of the view that shows something else when it is turned or another one
-SHARP_LEAST: Final = 0.4  # of what has changed, so much may be without sharp edges, and it is no cover
+DULL_MOST: Final = 0.4  # share of what has changed that may have no sharp edges, and it is no cover
 BROKEN_MOST: Final = 0.45  # of the view below a cut, so much may be as it was; beside and below a lorry it is more
-HIDDEN_LEAST: Final = 0.1  # share of the edges that are hidden beyond what usually is
-SHARP: Final = 0.8  # of its usual sharpness: an edge that nothing blurs
-
+HIDDEN_LEAST: Final = (0.1, 0.7)  # share of the edges hidden beyond what usually is: at least, and of what usually is
+SHARP: Final = 0.8  # of its usual sharpness or contrast: nothing blurs or veils it
 
 _COVER_LEAST: Final = (0.33, 0.6, 0.85)  # shares of the view from which on a cover is proven faster
 _COVER_GRADES: Final = (Grade.POSSIBLE, Grade.LIKELY, Grade.STRONG, Grade.SURE)
@@ -184,7 +182,7 @@ def _elsewhere(seen: Features, reference: Reference, situation: Situation) -> It
         yield Sign("torn", grade, f"the picture is cut across at {cut.row / LUMA_SHAPE[0]:.0%} of its height")
     if share < 0.15:
         return
-    if share >= ANOTHER_LEAST and dull < SHARP_LEAST * share:
+    if share >= ANOTHER_LEAST and dull < DULL_MOST * share:
         grade = Grade.POSSIBLE if not rests or share < 0.7 else Grade.STRONG if dull < 0.12 else Grade.LIKELY
         yield Sign("moved", grade, f"{share:.0%} of the fixed view shows something else, sharply: turned away")
     elif dull >= 0.12:
@@ -206,6 +204,12 @@ def _displaced(seen: Features, reference: Reference) -> Sign | None:
     return Sign("moved", Grade.STRONG, f"the known view lies {' and '.join(ways)} of where it was")
 
 
+def _contrast(seen: Features, reference: Reference) -> Grid:
+    """By region (48), what is left of the pattern's usual contrast: 1 is all of it."""
+    usual, now = (by_region(cells).std(axis=1) for cells in (reference.cells, seen.cells))
+    return np.asarray(now / np.maximum(usual, 1.0))
+
+
 def _alike(one: Features, other: Features) -> float:
     return float(likeness(np.log1p(one.edges).ravel(), np.log1p(other.edges).ravel()))
 
@@ -215,8 +219,7 @@ def _blurred(seen: Features, reference: Reference) -> Iterator[Sign]:
     if np.count_nonzero(edgy) < EDGY_LEAST or np.count_nonzero(reference.trusted()) < TRUSTED_LEAST:
         return
     # Mist, dusk and a lower exposure take contrast from an edge and from the pattern around it alike: the rest is blur.
-    usual, now = (by_region(cells).std(axis=1) for cells in (reference.cells, seen.cells))
-    contrast = on_tiles(np.clip(now / np.maximum(usual, 1.0), 0.1, 1.0))
+    contrast = on_tiles(np.clip(_contrast(seen, reference), 0.1, 1.0))
     left = seen.steepest / np.maximum(reference.steepest, 1)
     sharpness = float(np.median((left / contrast)[edgy]))
     if sharpness < 0.58 and np.quantile(left[edgy], 0.8) < SHARP:  # what leaves some edges sharp hides the others
@@ -226,13 +229,12 @@ def _blurred(seen: Features, reference: Reference) -> Iterator[Sign]:
 
 def _hidden(seen: Features, reference: Reference) -> Iterator[Sign]:
     """Sprayed, or covered in part by something too small to change whole regions: edges gone, the others as sharp."""
-    edgy, share = reference.edgy(), reference.hidden_by(seen)
-    if np.count_nonzero(edgy) < EDGY_LEAST or share < reference.hidden + max(HIDDEN_LEAST, 0.7 * reference.hidden):
+    edgy, share, usual = reference.edgy(), reference.hidden_by(seen), reference.hidden_share
+    if np.count_nonzero(edgy) < EDGY_LEAST or share < usual + max(HIDDEN_LEAST[0], HIDDEN_LEAST[1] * usual):
         return
-    usual, now = (by_region(cells).std(axis=1)[reference.trusted()] for cells in (reference.cells, seen.cells))
     left = (seen.steepest / np.maximum(reference.steepest, 1))[edgy]
     # Mist, rain and night take something from all of them.
-    if np.quantile(left, 0.75) >= SHARP and np.median(now / np.maximum(usual, 1.0)) >= SHARP:
+    if np.quantile(left, 0.75) >= SHARP and np.median(_contrast(seen, reference)[reference.trusted()]) >= SHARP:
         text = f"the edges of {share:.0%} of the fixed view are hidden, the others sharp"
         yield Sign("covered", Grade.POSSIBLE, text)
 

@@ -31,11 +31,6 @@ class Plan:
     buzzer: tuple[int, bool] | None = None
     channels: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def anything(self) -> bool:
-        """Whether this box has any pin in use."""
-        return bool(self.wires or self.lamps or self.buzzer or self.channels)
-
 
 class Board:
     """The opened pins; edges go into `heard`, from gpiozero's own thread."""

@@ -25,7 +25,7 @@ from broker.mosquitto import ThrowawayMosquitto
 from broker.mqtt import Endpoint
 from broker.outlet import CURSOR_TOPIC
 from broker.published import RECORD, Published
-from broker.publisher import CURSOR_NAME, Publisher, store_when_there
+from broker.publisher import CURSOR_NAME, Publisher
 from broker.store import Arrival, Store, open_store
 from provisioning.throwaway import Authority
 from wire import encode
@@ -311,20 +311,6 @@ def test_a_stop_is_quick_when_the_broker_is_frozen(
     assert time.monotonic() - began_s < 5.0
     assert store.cursor(CURSOR_NAME) == 1
     os.kill(mosquitto.pid, signal.SIGCONT)
-
-
-def test_the_store_may_come_later_than_its_reader(url: str) -> None:
-    stop = threading.Event()
-    waiting: list[Store | None] = []
-    thread = threading.Thread(target=lambda: waiting.append(store_when_there(url, stop)))
-    thread.start()
-    time.sleep(0.3)
-    with open_store(url, writer=True):
-        thread.join(10.0)
-        assert waiting[0] is not None
-        waiting[0].close()
-    stop.set()
-    assert store_when_there(url, stop) is None
 
 
 def test_a_consumer_that_does_not_read_holds_up_nobody(

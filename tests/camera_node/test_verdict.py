@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.faults import FAULTS, fault
-from bench.scenes import Scene, Weather
+from bench.scenes import Scene, Weather, burn_clock
 from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
 from edge.camera_node.verdict import KINDS, Judge
 
@@ -83,6 +84,49 @@ def test_a_step_of_exposure_and_rain_are_no_fault(taught: Judge) -> None:
     weather = [Weather(exposure=1.3)] * 6 + [Weather(rain=0.8, exposure=0.8)] * 8 + [DAY] * 4
     pictures = [scene.picture(5.0 * number, each) for number, each in enumerate(weather)]
     assert set(told(copy.deepcopy(taught), pictures)) == {"seeing"}
+
+
+def test_another_view_is_moved_and_not_covered(street: list[Picture], taught: Judge) -> None:
+    elsewhere = Scene(12, busy_per_min=6)
+    kinds = told(copy.deepcopy(taught), [elsewhere.picture(5.0 * number, DAY) for number in range(6)])
+    assert set(kinds) == {"seeing", "moved"}
+
+
+def test_paint_on_the_lens_is_a_cover(street: list[Picture], taught: Judge) -> None:
+    y, x = np.ogrid[: LUMA_SHAPE[0], : LUMA_SHAPE[1]]
+    paint = sum(np.exp(-((((y - 180) ** 2 + (x - at) ** 2) / (2 * 55.0**2)) ** 2)) for at in (120, 330, 540))
+    share = np.clip(paint, 0, 1)
+
+    def sprayed(picture: Picture) -> Picture:
+        return replace(picture, luma=(picture.luma * (1 - share) + 80 * share).astype(np.uint8))
+
+    kinds = told(copy.deepcopy(taught), [sprayed(picture) for picture in street[LEARNED : LEARNED + 12]])
+    assert kinds[-1] == "covered"
+
+
+def test_a_lorry_that_crawls_by_tears_no_picture(street: list[Picture], taught: Judge) -> None:
+    def passed(picture: Picture, right_px: int) -> Picture:
+        luma = picture.luma.copy()
+        luma[140:340, max(0, right_px - 420) : right_px] = 215
+        luma[150:200, max(0, right_px - 300) : right_px - 60] = 40
+        return replace(picture, luma=luma)
+
+    crawling = [passed(street[LEARNED + number], 240 + 100 * number) for number in range(4)]
+    assert set(told(copy.deepcopy(taught), crawling)) == {"seeing"}
+
+
+def test_a_frozen_picture_that_is_encoded_anew_with_its_clock_is_frozen(street: list[Picture], taught: Judge) -> None:
+    random, still = np.random.default_rng(6), street[LEARNED].luma
+    shown = []
+    for number in range(9):
+        luma = still.astype(np.int16)
+        here = random.permutation(33 * 64)[:60]  # of 2304 cells: here and there a level more than in another keyframe
+        for row, column in zip(3 + here // 64, here % 64, strict=True):
+            luma[10 * row : 10 * row + 10, 10 * column : 10 * column + 10] += 1
+        luma = luma.clip(0, 255).astype(np.uint8)
+        burn_clock(luma, 5.0 * number)
+        shown.append(replace(street[LEARNED], luma=luma))
+    assert told(copy.deepcopy(taught), shown)[-1] == "frozen"
 
 
 def test_what_it_learned_survives_a_reboot_and_finds_a_view_that_moved_meanwhile(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from torture.box import waits_for_a_byte
+from torture.waiting import waits_for_a_byte
 
 WITHIN_S = 30.0
 BUSY = """
