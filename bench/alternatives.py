@@ -25,6 +25,7 @@ from bench.driving import from_now
 from bench.owntracks import say
 from bench.report import Figure, progress, show, skipped
 from broker.mosquitto import executable
+from running.paho_loop import stop_loop
 from stage.city import City
 from stage.clients import Client, tls
 from stage.namespace import CENTRE_ADDRESS, MTU, Link, NamespaceRefused, link
@@ -143,7 +144,7 @@ class _Box:
             client.publish("fixes/up", payload, qos=1).wait_for_publish(DEADLINE_S)
             time.sleep(each_s)
         client.disconnect()
-        client.loop_stop()
+        stop_loop(client)
 
 
 def _connects(client: paho.Client) -> bool:

@@ -28,6 +28,7 @@ from edge.clock import Clock
 from edge.config import load_unit
 from edge.memory import Memory
 from edge.outbox import Outbox
+from running.paho_loop import stop_loop
 from stage.city import CONSUMER, HOST, City, UnitPlan
 from wire.columns import encode_track
 from wire.kinds import CLASS_TRACK, KIND_TRACK
@@ -138,7 +139,7 @@ def _consumer(city: City) -> Iterator[dict[int, float]]:
         yield heard
     finally:
         client.disconnect()
-        client.loop_stop()
+        stop_loop(client)
 
 
 def _until(true: Callable[[], bool]) -> None:

@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.tcp_info import TcpInfo, read_tcp_info
 from edge.tls import LinkContext, LinkSocket
+from running.paho_loop import stop_loop
 
 CONNECT_TIMEOUT_S: Final = 10.0  # a TCP connect, and again a TLS handshake, on the slowest link
 HEARD_WAITING: Final = 1_000  # what the broker pours in faster than we look at it is dropped and counted
@@ -192,7 +193,7 @@ class Link:
         if not self._over.wait(min(GOODBYE_S, within_s)) and isinstance(self._socket, LinkSocket):
             self._socket.break_off()
         if self._over.wait(max(0.0, deadline_s - time.monotonic())):
-            self._client.loop_stop()
+            stop_loop(self._client)
 
     def reap(self) -> None:
         """After Ended: wait for paho's thread, which has nothing left to do.
@@ -200,7 +201,7 @@ class Link:
         Unless it still hangs in a lookup or a handshake that we gave up: it ends by itself when that does.
         """
         if self._finished or self._socket is not None:
-            self._client.loop_stop()
+            stop_loop(self._client)
 
     # ------------------------------------------------------------------ in paho's thread
 

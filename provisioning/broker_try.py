@@ -17,6 +17,7 @@ from edge.clock import Clock
 from edge.errors import LinkRefused
 from edge.tls import Identity, make_context, refusal
 from provisioning.words import _
+from running.paho_loop import stop_loop
 
 WITHIN_S: Final = 30.0
 
@@ -91,7 +92,7 @@ class Visit:
 
     def _leave(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_loop(self._client)
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._reasons.append(reason)

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from running.paho_loop import stop_loop
 from stage.city import CONSUMER, HOST, City
 from torture.account import Key, Stored
 
@@ -80,7 +81,7 @@ class Consumer:
 
     def stop(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_loop(self._client)
 
     @property
     def connected(self) -> bool:

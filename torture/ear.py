@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from running.paho_loop import stop_loop
 from stage.city import CONSUMER, HOST, City
 
 
@@ -48,4 +49,4 @@ class Ear:
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_loop(self._client)

@@ -14,6 +14,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from provisioning.throwaway import Credentials
+from running.paho_loop import stop_loop
 
 PATIENCE_S = 10.0
 
@@ -111,13 +112,13 @@ class MqttClient:
     def vanish(self) -> None:
         """The connection breaks without a goodbye: the will is published."""
         sock = self._client.socket()
-        self._client.loop_stop()
+        stop_loop(self._client)
         if sock is not None:
             sock.close()
 
     def close(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_loop(self._client)
 
 
 def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:

@@ -28,6 +28,7 @@ from broker.published import RECORD, Published
 from broker.publisher import CURSOR_NAME, Publisher
 from broker.store import Arrival, Store, open_store
 from provisioning.throwaway import Authority
+from running.paho_loop import stop_loop
 from wire import encode
 from wire.columns import encode_track
 from wire.kinds import KIND_EVENT, KIND_HEALTH, KIND_TRACK
@@ -319,7 +320,7 @@ def test_a_consumer_that_does_not_read_holds_up_nobody(
     consumer, deaf = client("city-fire"), client("city-centre")
     for one in (consumer, deaf):
         one.subscribe(TRACK)
-    deaf._client.loop_stop()  # connected, and never reads again
+    stop_loop(deaf._client)  # connected, and never reads again
     with publishing(url, endpoint):
         for seq in range(0, 6_000, 500):
             store.commit([track(seq + i, NOON_MS - 10_000_000 + (seq + i) * 100) for i in range(1, 501)])

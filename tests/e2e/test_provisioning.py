@@ -17,6 +17,7 @@ from office import HOST, Office
 from outing import Outing, drain, eventually
 from paho.mqtt.enums import CallbackAPIVersion
 
+from running.paho_loop import stop_loop
 from torture.consumer import pantau
 
 
@@ -141,7 +142,7 @@ class Tap:
 
     def __exit__(self, *_: object) -> None:
         self.client.disconnect()
-        self.client.loop_stop()
+        stop_loop(self.client)
 
 
 def heard_within(box: Tap, centre: Tap, seconds: float) -> bool:

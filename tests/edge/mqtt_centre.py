@@ -16,6 +16,7 @@ from scripted_centre import ScriptedCentre
 
 from broker.acl import BRIDGE_NAME, receipts_name
 from provisioning.throwaway import Authority
+from running.paho_loop import stop_loop
 from wire import topics
 
 PATIENCE_S = 15.0
@@ -84,7 +85,7 @@ class MqttCentre:
     ) -> None:
         for client in self._clients:
             client.disconnect()
-            client.loop_stop()
+            stop_loop(client)
 
 
 def _client(authority: Authority, name: str) -> mqtt.Client:

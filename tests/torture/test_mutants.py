@@ -138,9 +138,9 @@ MUTANTS: Final = (
     Mutant(
         name="floor raised by GNSS",
         file="edge/clock.py",
-        find="        return self._heard(utc_ms, at_ms, SOURCE_GNSS)\n",
-        put="""        self.heard_receipt(utc_ms)
-        return self._heard(utc_ms, at_ms, SOURCE_GNSS)
+        find="        self._tie = _Tie(offset_ms, source, at_ms)\n",
+        put="""        self._tie = _Tie(offset_ms, source, at_ms)
+        self._floor_utc_ms = max(self._floor_utc_ms, utc_ms)
 """,
         ran="edge.gps_unit",
         scenario="clock-spoofed-2046",

@@ -117,9 +117,11 @@ def spoofed_2046(scene: Scene) -> None:
         box.link.cut()
         box.link.mend()
         connects(scene, box, before, CONNECTS_WITHIN_S, "who has heard the centre is let in under the spoofed sky")
+        box.link.cut()  # the next life hears the spoofed sky, and then its broker
+        killed_s = time.monotonic()
         scene.kill(box.name)
-        scene.settle(3.0)
-        box.link.cut()
+        scene.until(lambda: listens_since(scene, box, killed_s), CONNECTS_WITHIN_S)  # noqa: B023
+        scene.settle(2.0)
         box.link.mend()
         scene.settle(2.0)
         box.receiver.step_clock(-spoof_s)
@@ -229,6 +231,12 @@ def session(scene: Scene, box: Box, claim: str) -> None:
     box.link.mend()
     connects(scene, box, before, CONNECTS_WITHIN_S, claim)
     scene.settle(1.0)
+
+
+def listens_since(scene: Scene, box: Box, since_s: float) -> bool:
+    """A life that began after that has its port open."""
+    opened = scene.opened(box)
+    return bool(opened) and opened[-1].from_s > since_s
 
 
 def live(scene: Scene, box: Box) -> bool:
