@@ -275,6 +275,7 @@ class Node:
             others_see=any(not self._lenses[other].watched.blind for other in sharers if other != name),
         )
         step = lens.ladder.turn(situation, now_s)
+        self._tell_outcomes(name, lens)
         if step is None:
             return
         log.info("%s: recovery step %s against %s", name, step, situation.failure)
@@ -285,6 +286,17 @@ class Node:
             lens.reboot()
         elif step is Step.CUT and lens.relay is not None:
             self._relays.cut(lens.relay, CUT_OFF_S)
+
+    def _tell_outcomes(self, name: str, lens: Lens) -> None:
+        for one in lens.ladder.outcomes():
+            so_far = {"tried": str(one.effect.tried), "helped_percent": str(one.effect.helped_percent)}
+            if one.after_s is None:
+                log.info("%s: recovery step %s did not help", name, one.step)
+                given_up = {"given_up": "yes"} if one.given_up else {}
+                self._recorder.happened("camera_not_recovered", camera=name, step=one.step, **so_far, **given_up)
+            else:
+                after_s = str(round(one.after_s))
+                self._recorder.happened("camera_recovered", camera=name, step=one.step, after_s=after_s, **so_far)
 
     def _send_pictures(self, now_s: float) -> None:
         while (wish := self._snapshots.due(now_s, self._budget.degree)) is not None:

@@ -92,6 +92,16 @@ class Effect:
         return round(100 * self.helped / self.tried) if self.tried else None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one step ended: `after_s` None when it did not help; `effect` with this one in it."""
+
+    step: Step
+    after_s: float | None
+    effect: Effect
+    given_up: bool  # not tried again until a person says so
+
+
 @dataclass(slots=True)
 class _Done:
     step: Step
@@ -115,6 +125,7 @@ class Ladder:
         self._trial: _Done | None = None  # its effect is not known yet
         self._useless: dict[Step, int] = {}
         self._effects: dict[Step, Effect] = {}
+        self._outcomes: list[Outcome] = []  # not told yet
         self._restore(state, now_s)
 
     # ------------------------------------------------------------------ asked
@@ -137,6 +148,11 @@ class Ladder:
     def effects(self) -> dict[Step, Effect]:
         """What each step has done, ever."""
         return dict(self._effects)
+
+    def outcomes(self) -> list[Outcome]:
+        """How the steps ended whose effect has become known since the last call."""
+        told, self._outcomes = self._outcomes, []
+        return told
 
     @property
     def given_up(self) -> list[Step]:
@@ -188,8 +204,10 @@ class Ladder:
         assert self._trial is not None
         step, self._trial = self._trial.step, None
         before, helped = self._effects.get(step, Effect()), after_s is not None
-        self._effects[step] = Effect(before.tried + 1, before.helped + helped, before.recovery_s + (after_s or 0.0))
+        effect = Effect(before.tried + 1, before.helped + helped, before.recovery_s + (after_s or 0.0))
+        self._effects[step] = effect
         self._useless[step] = 0 if helped else self._useless.get(step, 0) + 1
+        self._outcomes.append(Outcome(step, after_s, effect, step in self.given_up))
 
     # ------------------------------------------------------------------ the choice
 

@@ -24,7 +24,7 @@ from edge.camera_node.picture import CHROMA_SHAPE, LUMA_SHAPE, Picture
 from edge.camera_node.pole import COMMON_HOLD_S, Pole
 from edge.camera_node.probing import Failure, Outcome
 from edge.camera_node.record import Recorder
-from edge.camera_node.recovery import CUT_OFF_S, USELESS_AFTER, Ladder
+from edge.camera_node.recovery import CUT_OFF_S, STAYS_S, USELESS_AFTER, Ladder
 from edge.camera_node.snapshots import LARGE_BYTES, Snapshots
 from edge.camera_node.updating import Updating
 from edge.camera_node.watched import OFFLINE_AFTER_S, Watched
@@ -338,6 +338,15 @@ def test_a_camera_that_hangs_is_rebooted_and_its_power_cut_only_when_the_other_o
     assert (site.steps()[-1], site.dark) == ("gate cut", True)
     site.after(CUT_OFF_S)
     assert not site.dark
+    so_far = {"camera": "gate", "tried": "1"}
+    assert site.events("camera_not_recovered") == [
+        {**so_far, "step": step, "helped_percent": "0"} for step in ("restart", "reboot")
+    ]
+    site.looks["gate"] = None
+    site.after(2 * STAYS_S)
+    (recovered,) = site.events("camera_recovered")
+    assert float(recovered.pop("after_s")) >= CUT_OFF_S
+    assert recovered == {**so_far, "step": "cut", "helped_percent": "100"}
 
 
 def test_nothing_is_done_to_a_camera_while_it_or_one_on_its_relay_is_updated(site: Site) -> None:

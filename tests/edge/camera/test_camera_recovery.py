@@ -87,6 +87,12 @@ def test_what_helped_is_measured_and_the_next_outage_begins_at_the_bottom(box: B
     effects = box.ladder.effects()
     assert effects[Step.RESTART] == Effect(1, 0, 0.0)
     assert (effects[Step.REBOOT].helped_percent, effects[Step.REBOOT].recovery_s) == (100, 95.0)
+    told = box.ladder.outcomes()
+    assert [(one.step, one.after_s, one.effect) for one in told] == [
+        (Step.RESTART, None, Effect(1, 0, 0.0)),
+        (Step.REBOOT, 95.0, Effect(1, 1, 95.0)),
+    ]
+    assert box.ladder.outcomes() == [], "each is told once"
     assert box.run(600, FROZEN)[0] is Step.RESTART
 
 
@@ -109,6 +115,9 @@ def test_a_recovery_long_after_a_step_is_not_its_merit(box: Box) -> None:
 def test_it_stops_when_it_does_not_help_and_a_person_may_start_it_again(box: Box) -> None:
     assert box.run(4 * DAY_S, FROZEN) == [Step.RESTART, Step.REBOOT] + [Step.CUT] * USELESS_AFTER
     assert (box.ladder.held, box.ladder.given_up) == ("given_up", [Step.CUT])
+    cuts = [one for one in box.ladder.outcomes() if one.step is Step.CUT]
+    assert [one.given_up for one in cuts] == [False] * (USELESS_AFTER - 1) + [True]
+    assert cuts[-1].effect == Effect(USELESS_AFTER, 0, 0.0)
     box.reboot()
     assert Step.CUT not in box.run(2 * DAY_S, FROZEN)
     box.ladder.reset(box.now_s)
