@@ -15,9 +15,18 @@ HARDWARE: Final = ("dialout", "gpio")  # who may open a tty and a pin, on Debian
 IN_MEMORY: Final = Path("/run")
 
 
+def owner_of(folder: Path) -> os.stat_result | None:
+    """Who owns it, or the nearest folder above it that is there; None when that is root, or we are not."""
+    if os.geteuid() != 0:
+        return None
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    owner = there.stat()
+    return None if owner.st_uid == 0 else owner
+
+
 def become_owner(folder: Path) -> None:
     """As root, go on as the owner of the folder (of the nearest one above it that is there); else nothing."""
-    owner = _owner(folder)
+    owner = owner_of(folder)
     if owner is None:
         return
     os.setgroups([])
@@ -33,7 +42,7 @@ def run_as_owner(
     As its service has it from systemd, it may open ttys and pins, and is handed `secrets`, files that only root reads,
     as copies in $CREDENTIALS_DIRECTORY (systemd.exec(5)). They are gone when it has ended.
     """
-    owner = _owner(folder)
+    owner = owner_of(folder)
     if owner is None:
         return None
     with TemporaryDirectory(prefix="pantau-credentials-", dir=in_memory) as copies:
@@ -49,12 +58,3 @@ def run_as_owner(
             command, check=False, env=surroundings, user=owner.st_uid, group=owner.st_gid, extra_groups=groups
         )
     return done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell says it of a signal
-
-
-def _owner(folder: Path) -> os.stat_result | None:
-    """Who owns it, or the nearest folder above it that is there; None when that is root, or we are not."""
-    if os.geteuid() != 0:
-        return None
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    owner = there.stat()
-    return None if owner.st_uid == 0 else owner

@@ -54,10 +54,11 @@ class Counted:
 
 
 class Link:
-    """The made link; `inside` is the command prefix that runs a program on the box's side."""
+    """The made link; `inside` is the command prefix that runs a program on the box's side, at `box_device`."""
 
     def __init__(self, namespace: str, outer: str, inner: str) -> None:
         self.inside = ("ip", "netns", "exec", namespace)
+        self.box_device = inner
         self._namespace = Path("/run/netns") / namespace
         self._statistics = Path("/sys/class/net") / outer / "statistics"
         self._ends = ((), outer), (self.inside, inner)

@@ -1,5 +1,6 @@
 """`python -m edge.camera_node --config F`: the process of a box at a camera pole."""
 
+import logging
 import sys
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from edge.memory import Memory
 from edge.outbox import Outbox
 from edge.wiring import config_path, uplink
 
+log = logging.getLogger(__name__)
+
 
 def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) -> int:
     """Judge the cameras and send what is said of them, until told to stop; the exit code."""
@@ -21,6 +24,8 @@ def main(argv: list[str], *, at: Callable[[str], None] = lambda _point: None) ->
 def _run(argv: list[str], at: Callable[[str], None]) -> int:
     one_heap()
     config = load_node(config_path(argv, "edge.camera_node", "docs/camera-node.md"))
+    if not config.cameras:
+        log.warning("no camera is adopted: pantau-provision adopt")
     memory = Memory(config.documents.path, at=at)
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)

@@ -6,12 +6,14 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge.camera_node.live import MOST_LEASES
 from edge.camera_node.snapshots import DAILY_BYTES
 from edge.config import Broker, DocumentsFile, OutboxFile, Sim, Unit, UplinkShare
-from settings import ConfigError, Problem, load, setting
+from settings import ConfigError, Problem, setting
 from settings.checks import host_name
+from settings.load import from_document, read_document
 from wire.topics import valid_unit
 
 MOST_CAMERAS = 8  # on one switch of a pole; each is a thread and about 4 MB
@@ -138,16 +140,22 @@ class NodeConfig:
 
 def load_node(path: str | Path) -> NodeConfig:
     """The file at `path`; raises ConfigError with every problem in it."""
-    config = load(path, NodeConfig)
+    file = Path(path)
+    return node_of(read_document(file), name=str(file), folder=file.absolute().parent)
+
+
+def node_of(document: dict[str, Any], *, name: str, folder: Path) -> NodeConfig:
+    """A parsed document; `name` is how errors call it, `folder` where relative paths start."""
+    config = from_document(document, NodeConfig, name=name, folder=folder)
     if problems := list(_between(config.cameras)):
-        raise ConfigError(str(path), problems)
+        raise ConfigError(name, problems)
     return config
 
 
 def _between(cameras: tuple[Camera, ...]) -> Iterator[Problem]:
     """What is wrong with the cameras beside each other."""
-    if not 1 <= len(cameras) <= MOST_CAMERAS:
-        yield Problem(key="cameras", value=str(len(cameras)), wanted=f"1 to {MOST_CAMERAS} tables [[cameras]]")
+    if len(cameras) > MOST_CAMERAS:
+        yield Problem(key="cameras", value=str(len(cameras)), wanted=f"at most {MOST_CAMERAS} tables [[cameras]]")
     names = [camera.name for camera in cameras]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Problem(key="cameras.name", value=name, wanted="a name for each camera")

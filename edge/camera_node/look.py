@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from edge import service
 from edge.camera_node.camera import KEYFRAME_WITHIN_S, Stream, picture
-from edge.camera_node.config import Camera, NodeConfig, load_node
+from edge.camera_node.config import MOST_CAMERAS, Camera, NodeConfig, load_node
 from edge.camera_node.hysteresis import HOLD_S, PROOF_S
 from edge.camera_node.onvif import OnvifCamera, OnvifFailed
 from edge.camera_node.passwords import read_passwords
@@ -131,7 +131,7 @@ def _looks(config: NodeConfig) -> Iterator[Look]:
             learned=judge if isinstance(judge, dict) else None,
         )
 
-    with ThreadPoolExecutor(len(config.cameras)) as pool:
+    with ThreadPoolExecutor(MOST_CAMERAS) as pool:
         for ended in as_completed([pool.submit(one, camera) for camera in config.cameras]):
             yield ended.result()
 

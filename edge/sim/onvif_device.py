@@ -181,10 +181,13 @@ class OnvifDevice:
         return 200, answer(asked)
 
     def _let_in(self, envelope: ElementTree.Element) -> bool:
-        """WS-Security UsernameToken Profile 1.0: Base64(SHA-1(nonce + created + password)), each nonce once."""
+        """WS-Security UsernameToken Profile 1.0: Base64(SHA-1(nonce + created + password)), each nonce once.
+
+        A device without a user asks for none.
+        """
         tokens = _local(envelope, "UsernameToken")
         if not tokens:
-            return False
+            return not self._user
         user, digest, nonce, created = (_text(tokens[0], name) for name in ("Username", "Password", "Nonce", "Created"))
         raw = base64.b64decode(nonce) + created.encode() + self._password.encode()
         expected = base64.b64encode(hashlib.sha1(raw).digest()).decode()

@@ -2,7 +2,7 @@
 
 import typer
 
-from pantau.provision import authority, box, card, check, label, registry, renewing, retiring, sheets
+from pantau.provision import adopt, authority, box, card, check, label, registry, renewing, retiring, sheets
 from pantau.provision.spoken import Verb, Verbs
 
 OFFICE, AUTHORITY, BOX = "In the office", "The authority", "On the box"
@@ -48,7 +48,7 @@ for panel, verbs in (
             authority.serve,
         ),
     ),
-    (BOX, (box.enrol, box.renew, check.check)),
+    (BOX, (box.enrol, box.renew, adopt.adopt, check.check)),
 ):
     for verb in verbs:
         app.command(verb.__name__.rstrip("_"), cls=Verb, rich_help_panel=panel)(verb)

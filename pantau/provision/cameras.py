@@ -44,6 +44,8 @@ def cameras(
     """The lines of every camera in `file`, in its order, after up to `within_s`; `python` None: no camera node here."""
     if python is None:
         return [demanded("camera_look", "", False, words.NO_CAMERA_NODE)]
+    if not node.cameras:
+        return [demanded("camera_look", "", False, words.NONE_ADOPTED)]
     adopted = [_adopted(each) for each in node.cameras]
     ended = _run([*python, "-m", LOOK, "--config", str(file)], within_s)
     if ended.code == EXIT_CONFIG:

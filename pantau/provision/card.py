@@ -108,7 +108,7 @@ class Maker:
         files = card_files(
             self.boot,
             self.site,
-            Box(unit=name, code=given, apn="" if sim is None else sim.apn),
+            Box(unit=name, kind=box.kind, code=given, apn="" if sim is None else sim.apn),
             ca_pem=issuer.trusted(),
             keys=public_keys(self.site.login.keys_path),
         )

@@ -96,6 +96,7 @@ INPUT_DEAD: Final = (
 PIN_REFUSED: Final = "This pin cannot be used. Check its number in check.toml; another program may hold it."
 RELAY_SILENT: Final = "The relay did not click. Check its plug and its wire to the box."
 NO_CAMERA_NODE: Final = "The camera node is not on this box. Install the package pantau-camera-node, then check again."
+NONE_ADOPTED: Final = "No camera is adopted yet. Adopt each one: pantau-provision adopt, then check again."
 LOOK_REFUSED: Final = (
     "The file with the cameras' passwords is wrong, or this user cannot read it. Correct what is said, then check"
     " again."

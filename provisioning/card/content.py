@@ -15,7 +15,7 @@ from typing import Final
 
 from provisioning.card.boot import FOLDER, SCRIPT, Boot
 from provisioning.card.site import CardConfig
-from provisioning.written import enrolment_toml, unit_toml
+from provisioning.written import enrolment_toml, pole_toml, unit_toml
 
 GROUPS: Final = "adm,dialout,sudo,users,netdev,video,plugdev,gpio,i2c,spi"
 CODE: Final = f"{FOLDER}/code"
@@ -31,9 +31,10 @@ _AFTER: Final = (  # on a release that is not started anew after first-boot.sh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Whose card it is: name, one-time code, and the APN of its SIM when it is known."""
+    """Whose card it is: name, kind (gps_unit, camera_node), one-time code, and the APN of its SIM when it is known."""
 
     unit: str
+    kind: str
     code: str
     apn: str = ""
 
@@ -50,9 +51,12 @@ def card_files(boot: Boot, site: CardConfig, box: Box, *, ca_pem: bytes, keys: l
         NETWORK: mobile(box, site),
         CODE: f"{box.code}\n",
     }
-    if site.receiver.tty:
-        text[f"{FOLDER}/etc/unit.toml"] = unit_toml(box.unit, site.addresses, site.receiver.tty)
-        text["config.txt"] = boot.configured(site.receiver.tty)
+    tty = "" if box.kind == "camera_node" else site.receiver.tty
+    if tty:
+        text[f"{FOLDER}/etc/unit.toml"] = unit_toml(box.unit, site.addresses, tty)
+        text["config.txt"] = boot.configured(tty)
+    if box.kind == "camera_node" and site.cameras.interface:
+        text[f"{FOLDER}/etc/unit.toml"] = pole_toml(box.unit, site.addresses, site.cameras.interface)
     if boot.cloud_init:
         text["user-data"] = user_data(box, site, keys)
     # Another content is another instance: cloud-init does nothing for one that it has seen.
@@ -60,7 +64,7 @@ def card_files(boot: Boot, site: CardConfig, box: Box, *, ca_pem: bytes, keys: l
     instance = f"{FOLDER}-{box.unit}-{digest[:12]}"
     if boot.cloud_init:
         text["meta-data"] = f"dsmode: local\ninstance-id: {instance}\n"
-    text["cmdline.txt"] = boot.started_with(instance, site.receiver.tty)
+    text["cmdline.txt"] = boot.started_with(instance, tty)
     ordered = sorted(text, key=lambda path: LAST.index(path) if path in LAST else -1)
     return {path: text[path].encode() for path in ordered}
 

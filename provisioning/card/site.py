@@ -89,11 +89,21 @@ class Modem:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where the GNSS receiver is. With a `tty` the card gets a unit.toml, too."""
+    """Where a vehicle's GNSS receiver is. With a `tty` a gps_unit's card gets a unit.toml, too."""
 
     tty: str = setting(
         "the receiver's port; of one on the board's own pins (/dev/serial0) the console is taken away", check=_tty,
         default="", reason="then unit.toml is written on the box",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PoleCameras:
+    """Where a pole's cameras hang. With an `interface` a camera_node's card gets a unit.toml, too."""
+
+    interface: str = setting(
+        "the network port towards the cameras, which are adopted on site", check=_word, default="",
+        reason="then unit.toml is written on the box; e.g. eth0",
     )  # fmt: skip
 
 
@@ -115,6 +125,7 @@ class CardConfig:
     login: Login
     modem: Modem
     receiver: Receiver
+    cameras: PoleCameras
     packages: Packages
 
     @property

@@ -39,7 +39,7 @@ def steps(page: str) -> list[Step]:
                 seen=section.count("```text"),
                 hints=len(re.findall(r"^\* ", plain, re.MULTILINE)),
                 rows=len(re.findall(r"^\| ", plain, re.MULTILINE)),
-                quoted=[] if section[0] in "37" else re.findall(r"`([^`]+)`", plain),
+                quoted=[] if section[0] in "378" else re.findall(r"`([^`]+)`", plain),
                 pictures=[name.replace(".id.", ".") for name in PICTURE.findall(plain)],
             )
         )
@@ -47,7 +47,7 @@ def steps(page: str) -> list[Step]:
 
 
 def test_both_have_the_same_steps() -> None:
-    assert [step.number for step in steps(ENGLISH)] == [str(n) for n in range(1, 9)]
+    assert [step.number for step in steps(ENGLISH)] == [str(n) for n in range(1, 10)]
     for english, indonesian in zip(steps(ENGLISH), steps(INDONESIAN), strict=True):
         assert sorted(english.quoted) == sorted(indonesian.quoted), english.number
         assert english._replace(quoted=[]) == indonesian._replace(quoted=[])
@@ -55,7 +55,7 @@ def test_both_have_the_same_steps() -> None:
 
 def test_every_step_says_what_should_be_seen() -> None:
     for page, words in ((ENGLISH, "You should see"), (INDONESIAN, "Seharusnya")):
-        for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:8]:
+        for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:9]:
             assert words in section, section[:40]
 
 
@@ -95,3 +95,10 @@ def test_the_check_says_what_the_guide_quotes() -> None:
     for page, code in ((ENGLISH, "en"), (INDONESIAN, "id")):
         assert f"`{translated('passed', code)}`" in page
         assert f"`{translated(TITLES['camera_login'], code)}`" in page
+
+
+def test_an_adoption_says_what_the_guide_quotes() -> None:
+    done = "adopted; now: systemctl restart pantau-camera-node, then pantau-provision check"
+    assert f'_("{done}")' in (DOCS.parent / "pantau" / "provision" / "adopt.py").read_text("utf-8")
+    for page, code in ((ENGLISH, "en"), (INDONESIAN, "id")):
+        assert f"`{translated(done, code)}`" in page

@@ -42,6 +42,9 @@ password = 'a\\b'
 
 [receiver]
 tty = "/dev/serial0"
+
+[cameras]
+interface = "eth0"
 """
 
 
@@ -57,6 +60,7 @@ class Office:
             registry.put_sim(Sim(iccid=ICCID, apn="internet"))
             registry.put_unit(Unit(unit="box-1", iccid=ICCID))
             registry.put_unit(Unit(unit="box-2"))
+            registry.put_unit(Unit(unit="pole-1", kind="camera_node"))
 
     def registry(self) -> Registry:
         return Registry(self.home / "registry.db", who="office")
@@ -111,6 +115,17 @@ def test_bookworm_is_told_by_the_kernels_command_line(office: Office, tmp_path: 
     assert line.count("\n") == 1 and line.split() == [*without_console, *RUN], "the receiver is on the board's own pins"
     assert (card / "config.txt").read_text() == f"{CONFIG}\n[all]\nenable_uart=1\n"
     assert not (card / "user-data").exists()
+
+
+def test_a_pole_gets_the_port_towards_its_cameras_and_no_receiver(office: Office, tmp_path: Path) -> None:
+    boot = flashed(tmp_path / "bootfs", trixie=False)
+    done = office.run("card", str(boot), "--unit", "pole-1")
+    assert done.exit_code == 0, done.output
+    unit = tomllib.loads((boot / FOLDER / "etc/unit.toml").read_text())
+    assert unit["pole"] == {"interface": "eth0", "passwords_path": "/etc/pantau/passwords.toml"}
+    assert "receiver" not in unit and unit["unit"] == {"id": "pole-1"}
+    assert (boot / "config.txt").read_text() == CONFIG, "no pins are for a receiver"
+    assert "console=" in (boot / "cmdline.txt").read_text()
 
 
 def test_trixie_is_told_by_cloud_init_and_another_content_is_another_instance(office: Office, tmp_path: Path) -> None:

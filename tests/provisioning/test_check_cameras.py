@@ -14,7 +14,7 @@ from edge.camera_node.probing import Failure
 from edge.camera_node.verdict import KINDS
 from edge.looked import Look, from_json
 from pantau.provision.cameras import cameras, relays_of
-from pantau.provision.kinds import load_box
+from pantau.provision.kinds import CameraNode, load_box
 from provisioning.acceptance import words
 from provisioning.acceptance.cameras import Adopted, lines_of
 from provisioning.acceptance.config import Cameras
@@ -140,8 +140,9 @@ TWO = (
 
 
 def test_a_file_with_any_table_of_a_node_is_a_nodes_and_is_told_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"1 to 8 tables \[\[cameras\]\]"):
-        load_box(unit_toml(tmp_path, tables="[pole]\n"))
+    assert isinstance(load_box(unit_toml(tmp_path, tables="[pole]\n")), CameraNode)
+    with pytest.raises(ConfigError, match=r"at most 8 tables \[\[cameras\]\]"):
+        load_box(unit_toml(tmp_path, cameras=TWO * 5))
     with pytest.raises(ConfigError, match=r"receiver\.tty"):
         load_box(unit_toml(tmp_path))
     assert load_box(unit_toml(tmp_path, cameras=TWO)).unit.id == "pole-1"
@@ -170,6 +171,12 @@ def script(folder: Path, text: str) -> list[str]:
     (folder / "node").write_text(f"#!/bin/sh\n{text}\n")
     (folder / "node").chmod(0o755)
     return [str(folder / "node")]
+
+
+def test_a_pole_on_which_nobody_has_adopted_a_camera_does_not_pass(tmp_path: Path) -> None:
+    file = unit_toml(tmp_path, tables="[pole]\n")
+    (line,) = looked((file, load_node(file)), [sys.executable])
+    assert (line.verdict, line.todo) == ("failed", words.NONE_ADOPTED)
 
 
 def test_a_box_without_the_camera_node_is_told_what_to_install(node: tuple[Path, NodeConfig]) -> None:

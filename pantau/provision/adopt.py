@@ -1,0 +1,120 @@
+"""`pantau-provision adopt`: which cameras answer at a pole, and one of them taken into the box's files by a person."""
+
+import getpass
+import json
+import os
+import stat
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from typer import Argument, BadParameter, Exit, Option
+
+from pantau.provision.check import UNIT_FILE
+from pantau.store import AsJson
+from provisioning.words import _
+
+EXIT_NONE = 1
+USUAL_PORT = 80
+
+
+def adopt(
+    address: Annotated[str, Argument(help="The camera's address; without one, what answers is listed.")] = "",
+    name: Annotated[str, Option(help="What it is called in records from now on, e.g. north.")] = "",
+    user: Annotated[str, Option(help="The user on the camera; the password is asked for. None: it has none.")] = "",
+    interface: Annotated[str, Option(help="The network port towards the cameras, e.g. eth0; else unit.toml's.")] = "",
+    port: Annotated[int, Option(min=0, max=65535, help="Its ONVIF port; 0: as it says itself, else 80.")] = 0,
+    unit: Annotated[Path, Option("--unit", help="The box's unit.toml.")] = UNIT_FILE,
+    as_json: AsJson = False,
+) -> None:
+    """List the cameras behind this box that answer, or adopt one: it is asked who it is, and judged from then on.
+
+    A password is typed, or the first line of the standard input; it stands in passwords.toml only. A wrong one is
+    shown to the camera up to three times, and many lock after five: look twice.
+
+    Exit 0 done, 1 no camera answers or it refuses, 78 a file is wrong.
+    """
+    from edge.camera_node.config import load_node
+    from pantau.provision.cameras import interpreter
+    from pantau.provision.offers import NoOffer, Offers
+
+    node, python = load_node(unit), interpreter()
+    if python is None:
+        raise NoOffer(_("the package pantau-camera-node is not installed here"))
+    towards = interface or node.pole.interface or ""
+    adopted = {urlsplit(camera.url).hostname or "": camera.name for camera in node.cameras}
+    offers = Offers(python, node.documents.path.parent)
+    if not address:
+        if not towards:
+            raise BadParameter(_("which network port do the cameras hang on? --interface eth0, never the SIM's"))
+        _list(offers.found(towards), adopted, towards, as_json=as_json)
+        return
+    if not name:
+        raise BadParameter(_("wanted --name: what it is called in records, e.g. north"))
+    if address in adopted:
+        raise NoOffer(_("{address} is adopted already, as {name}").format(address=address, name=adopted[address]))
+    answering = {one.address: one.onvif_port for one in offers.found(towards)} if towards and not port else {}
+    onvif_port = port or answering.get(address, USUAL_PORT)
+    password = _typed() if user else ""
+    told = offers.told(address, onvif_port, user, password)
+    if not told.streams:
+        raise NoOffer(_("{address} offers no stream").format(address=address))
+    camera: dict[str, str | int] = {"name": name, "url": told.streams[0].url}
+    if told.small is not None:
+        camera["small_url"] = told.small.url
+    if told.serial_number:
+        camera["serial_number"] = told.serial_number
+    _write(unit, node.pole.passwords_path, {**camera, "onvif_port": onvif_port}, user, password)
+    if as_json:
+        print(json.dumps({**camera, "onvif_port": onvif_port, "manufacturer": told.manufacturer, "model": told.model}))
+        return
+    first = told.streams[0]
+    who = " ".join(filter(None, (told.manufacturer, told.model, told.serial_number)))
+    print(f"{name}: {who}, {first.codec} {first.width_px}x{first.height_px}, {first.url}")
+    print(_("adopted; now: systemctl restart pantau-camera-node, then pantau-provision check"))
+
+
+def _list(found: list[Any], adopted: Mapping[str, str], towards: str, *, as_json: bool) -> None:
+    if as_json:
+        told = [
+            {"address": one.address, "onvif_port": one.onvif_port, "name": one.name, "hardware": one.hardware,
+             "adopted": adopted.get(one.address)}
+            for one in found
+        ]  # fmt: skip
+        print(json.dumps(told))
+    for one in [] if as_json else found:
+        known = adopted.get(one.address)
+        state = _("adopted as {name}").format(name=known) if known else _("not adopted")
+        print(f"{one.address:<15}  {one.onvif_port:<5}  {one.name} {one.hardware}".rstrip() + f"  {state}")
+    if not found:
+        sys.stderr.write("pantau-provision: " + _("no camera answers on {port}").format(port=towards) + "\n")
+        raise Exit(EXIT_NONE)
+
+
+def _write(unit: Path, passwords: Path | None, camera: dict[str, str | int], user: str, password: str) -> None:
+    """Password first: the other way round a camera whose box loses power now would be asked without one."""
+    from edge.camera_node.config import node_of
+    from provisioning import written
+    from provisioning.files import SECRET, write
+
+    named = None if passwords is not None or not user else unit.with_name(Path(written.PASSWORDS).name)
+    text = written.with_camera(unit.read_text("utf-8"), camera, None if named is None else str(named))
+    node_of(
+        tomllib.loads(text), name=str(unit), folder=unit.absolute().parent
+    )  # every problem, before a byte is written
+    if user:
+        into = passwords or named
+        assert into is not None
+        before = into.read_text("utf-8") if into.exists() else ""
+        write(into, written.with_password(before, str(camera["name"]), user, password).encode(), mode=SECRET)
+    status = unit.stat()
+    write(unit, text.encode(), mode=stat.S_IMODE(status.st_mode))
+    os.chown(unit, status.st_uid, status.st_gid)
+
+
+def _typed() -> str:
+    """The password, unseen, or from whoever pipes it in."""
+    return getpass.getpass(_("password: ")) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
