@@ -2,13 +2,11 @@
 
 import getpass
 import json
-import os
-import stat
 import sys
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from typer import Argument, BadParameter, Exit, Option
@@ -16,6 +14,9 @@ from typer import Argument, BadParameter, Exit, Option
 from pantau.provision.check import UNIT_FILE
 from pantau.store import AsJson
 from provisioning.words import _
+
+if TYPE_CHECKING:
+    from pantau.provision.offers import Found, Told
 
 EXIT_NONE = 1
 USUAL_PORT = 80
@@ -38,6 +39,7 @@ def adopt(
     Exit 0 done, 1 no camera answers or it refuses, 78 a file is wrong.
     """
     from edge.camera_node.config import load_node
+    from pantau.provision.adoption import Files
     from pantau.provision.cameras import interpreter
     from pantau.provision.offers import NoOffer, Offers
 
@@ -56,20 +58,16 @@ def adopt(
         raise BadParameter(_("wanted --name: what it is called in records, e.g. north"))
     if address in adopted:
         raise NoOffer(_("{address} is adopted already, as {name}").format(address=address, name=adopted[address]))
+    files = Files(unit, node)
+    files.may_be_called(name)  # before a password is shown to anybody
     answering = {one.address: one.onvif_port for one in offers.found(towards)} if towards and not port else {}
     onvif_port = port or answering.get(address, USUAL_PORT)
     password = _typed() if user else ""
     told = offers.told(address, onvif_port, user, password)
-    if not told.streams:
-        raise NoOffer(_("{address} offers no stream").format(address=address))
-    camera: dict[str, str | int] = {"name": name, "url": told.streams[0].url}
-    if told.small is not None:
-        camera["small_url"] = told.small.url
-    if told.serial_number:
-        camera["serial_number"] = told.serial_number
-    _write(unit, node.pole.passwords_path, {**camera, "onvif_port": onvif_port}, user, password)
+    camera = _camera(name, onvif_port, told)
+    files.take(camera, user, password)
     if as_json:
-        print(json.dumps({**camera, "onvif_port": onvif_port, "manufacturer": told.manufacturer, "model": told.model}))
+        print(json.dumps({**camera, "manufacturer": told.manufacturer, "model": told.model}))
         return
     first = told.streams[0]
     who = " ".join(filter(None, (told.manufacturer, told.model, told.serial_number)))
@@ -77,42 +75,27 @@ def adopt(
     print(_("adopted; now: systemctl restart pantau-camera-node, then pantau-provision check"))
 
 
-def _list(found: list[Any], adopted: Mapping[str, str], towards: str, *, as_json: bool) -> None:
+def _camera(name: str, onvif_port: int, told: "Told") -> dict[str, str | int]:
+    """Its table in unit.toml."""
+    camera: dict[str, str | int] = {"name": name, "url": told.streams[0].url, "onvif_port": onvif_port}
+    if told.small is not None:
+        camera["small_url"] = told.small.url
+    if told.serial_number:
+        camera["serial_number"] = told.serial_number
+    return camera
+
+
+def _list(found: "Sequence[Found]", adopted: Mapping[str, str], towards: str, *, as_json: bool) -> None:
     if as_json:
-        told = [
-            {"address": one.address, "onvif_port": one.onvif_port, "name": one.name, "hardware": one.hardware,
-             "adopted": adopted.get(one.address)}
-            for one in found
-        ]  # fmt: skip
-        print(json.dumps(told))
-    for one in [] if as_json else found:
-        known = adopted.get(one.address)
-        state = _("adopted as {name}").format(name=known) if known else _("not adopted")
-        print(f"{one.address:<15}  {one.onvif_port:<5}  {one.name} {one.hardware}".rstrip() + f"  {state}")
+        print(json.dumps([{**asdict(one), "adopted": adopted.get(one.address)} for one in found]))
+    else:
+        for one in found:
+            known = adopted.get(one.address)
+            state = _("adopted as {name}").format(name=known) if known else _("not adopted")
+            print(f"{one.address:<15}  {one.onvif_port:<5}  {one.name} {one.hardware}".rstrip() + f"  {state}")
     if not found:
         sys.stderr.write("pantau-provision: " + _("no camera answers on {port}").format(port=towards) + "\n")
         raise Exit(EXIT_NONE)
-
-
-def _write(unit: Path, passwords: Path | None, camera: dict[str, str | int], user: str, password: str) -> None:
-    """Password first: the other way round a camera whose box loses power now would be asked without one."""
-    from edge.camera_node.config import node_of
-    from provisioning import written
-    from provisioning.files import SECRET, write
-
-    named = None if passwords is not None or not user else unit.with_name(Path(written.PASSWORDS).name)
-    text = written.with_camera(unit.read_text("utf-8"), camera, None if named is None else str(named))
-    node_of(
-        tomllib.loads(text), name=str(unit), folder=unit.absolute().parent
-    )  # every problem, before a byte is written
-    if user:
-        into = passwords or named
-        assert into is not None
-        before = into.read_text("utf-8") if into.exists() else ""
-        write(into, written.with_password(before, str(camera["name"]), user, password).encode(), mode=SECRET)
-    status = unit.stat()
-    write(unit, text.encode(), mode=stat.S_IMODE(status.st_mode))
-    os.chown(unit, status.st_uid, status.st_gid)
 
 
 def _typed() -> str:

@@ -80,7 +80,7 @@ class Offers:
             return [Found(one["address"], int(one["onvif_port"]), one["name"], one["hardware"]) for one in said]
 
     def told(self, address: str, port: int, user: str, password: str) -> Told:
-        """Who is there, and its streams; `user` "": a camera without a password. Raises NoOffer with the reason."""
+        """Who is there, and one stream or more; `user` "": it has no password. Raises NoOffer with the reason."""
         credentials = {"user": user, "password": password} if user else {}
         said = self._run("ask", address, str(port), typed=json.dumps(credentials))
         with _understood():
@@ -96,7 +96,9 @@ class Offers:
                 for each in one["streams"]
             )
             names = {key: _printable(who[key]) for key in ("manufacturer", "model", "serial_number")}
-            return Told(**names, streams=streams)
+        if not streams:
+            raise NoOffer(_("{address} offers no stream").format(address=address))
+        return Told(**names, streams=streams)
 
     def _run(self, *arguments: str, typed: str = "") -> list[Any]:
         try:

@@ -179,6 +179,9 @@ def test_a_box_installs_without_a_network_and_starts(
     root.demand(f"/usr/lib/{PROVISION}/bin/python", "-c", "import dbus_fast.aio, gpiozero, segno, cryptography")
     root.demand(f"/usr/lib/{box}/bin/python", "-c", IMPORTED[box])
     enrolled(root, tmp_path, box)
+    if box == NODE:
+        asked = root.run("pantau-provision", "adopt", "--interface", "lo")
+        assert (asked.returncode, asked.stdout) == (1, "pantau-provision: no camera answers on lo\n")
     with root.started(f"{box}.service"):
         pass
     assert sum(held(root).values()) >= 1, "it has recorded that it started"

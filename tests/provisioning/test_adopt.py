@@ -95,6 +95,14 @@ def test_a_refused_password_changes_no_file_and_locks_no_camera(unit: Path, devi
     assert unit.read_bytes() == before and not unit.with_name("passwords.toml").exists()
 
 
+def test_a_file_of_passwords_that_is_none_is_not_replaced_and_not_quoted(unit: Path, device: OnvifDevice) -> None:
+    unit.with_name("passwords.toml").write_text("[gate\npassword = hunter2")
+    before = unit.read_bytes()
+    done = adopt(unit, *of(device))
+    assert done.returncode == EXIT_CONFIG and "correct it first" in done.stderr and "hunter2" not in done.stderr
+    assert unit.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -110,8 +118,9 @@ def test_what_cannot_be_is_said(words: tuple[str, ...], code: int, said: str, un
     assert done.returncode == code and said in done.stderr
 
 
-def test_a_name_that_records_cannot_have_is_refused_before_a_byte_is_written(unit: Path, device: OnvifDevice) -> None:
+def test_a_name_that_records_cannot_have_is_refused_before_a_password_is_shown(unit: Path, device: OnvifDevice) -> None:
     done = adopt(unit, *of(device, "Gate North"))
+    assert device.asked == []
     assert done.returncode == EXIT_CONFIG and "lower case letters" in done.stderr
     assert load_node(unit).cameras == () and not unit.with_name("passwords.toml").exists()
 
