@@ -42,14 +42,23 @@ def pole_toml(unit: str, at: Addresses, interface: str) -> str:
     return toml(unit={"id": unit}, broker=_broker(at), pole={"interface": interface, "passwords_path": PASSWORDS})
 
 
-def with_camera(unit_toml: str, camera: Mapping[str, str | int], passwords_path: str | None) -> str:
-    """A unit.toml, as it is but for one camera more; with a `passwords_path` [pole] names it, unless it names one."""
+def with_camera(unit_toml: str, camera: Mapping[str, str | int | None], passwords_path: str | None) -> str:
+    """A unit.toml, as it is but for one camera: the one of that name, or one more.
+
+    A key that is None is not there afterwards. With a `passwords_path` [pole] names it, unless it names one already.
+    """
     document = tomlkit.parse(unit_toml)
     if passwords_path is not None:
         document.setdefault("pole", tomlkit.table()).setdefault("passwords_path", passwords_path)
-    table = tomlkit.table()
-    table.update(camera)
-    document.setdefault("cameras", tomlkit.aot()).append(table)
+    cameras = document.setdefault("cameras", tomlkit.aot())
+    table = next((one for one in cameras if one.get("name") == camera["name"]), None)
+    if table is None:
+        cameras.append(table := tomlkit.table())
+    for key, value in camera.items():
+        if value is not None:
+            table[key] = value
+        elif key in table:
+            table.remove(key)
     return tomlkit.dumps(document)
 
 

@@ -27,6 +27,9 @@ def adopt(
     name: Annotated[str, Option(help="What it is called in records from now on, e.g. north.")] = "",
     user: Annotated[str, Option(help="The user on the camera; the password is asked for. None: it has none.")] = "",
     interface: Annotated[str, Option(help="The network port towards the cameras, e.g. eth0; else unit.toml's.")] = "",
+    again: Annotated[
+        bool, Option("--again", help="It takes the place of the one of that name: a camera that was changed.")
+    ] = False,
     port: Annotated[int, Option(min=0, max=65535, help="Its ONVIF port; 0: as it says itself, else 80.")] = 0,
     unit: Annotated[Path, Option("--unit", help="The box's unit.toml.")] = UNIT_FILE,
     as_json: AsJson = False,
@@ -56,10 +59,10 @@ def adopt(
         return
     if not name:
         raise BadParameter(_("wanted --name: what it is called in records, e.g. north"))
-    if address in adopted:
+    if address in adopted and not (again and adopted[address] == name):
         raise NoOffer(_("{address} is adopted already, as {name}").format(address=address, name=adopted[address]))
     files = Files(unit, node)
-    files.may_be_called(name)  # before a password is shown to anybody
+    files.may_be_called(name, again=again)  # before a password is shown to anybody
     answering = {one.address: one.onvif_port for one in offers.found(towards)} if towards and not port else {}
     onvif_port = port or answering.get(address, USUAL_PORT)
     password = _typed() if user else ""
@@ -75,14 +78,15 @@ def adopt(
     print(_("adopted; now: systemctl restart pantau-camera-node, then pantau-provision check"))
 
 
-def _camera(name: str, onvif_port: int, told: "Told") -> dict[str, str | int]:
+def _camera(name: str, onvif_port: int, told: "Told") -> dict[str, str | int | None]:
     """Its table in unit.toml."""
-    camera: dict[str, str | int] = {"name": name, "url": told.streams[0].url, "onvif_port": onvif_port}
-    if told.small is not None:
-        camera["small_url"] = told.small.url
-    if told.serial_number:
-        camera["serial_number"] = told.serial_number
-    return camera
+    return {
+        "name": name,
+        "url": told.streams[0].url,
+        "small_url": None if told.small is None else told.small.url,
+        "serial_number": told.serial_number or None,
+        "onvif_port": onvif_port,
+    }
 
 
 def _list(found: "Sequence[Found]", adopted: Mapping[str, str], towards: str, *, as_json: bool) -> None:

@@ -28,14 +28,17 @@ class Files:
 
     def __init__(self, unit: Path, node: NodeConfig) -> None:
         self._unit = unit
+        self._names = {camera.name for camera in node.cameras}
         self._names_none = node.pole.passwords_path is None
         self._passwords = node.pole.passwords_path or unit.absolute().with_name(Path(PASSWORDS).name)
 
-    def may_be_called(self, name: str) -> None:
-        """Raises ConfigError when no camera, or none more, can have this name here."""
+    def may_be_called(self, name: str, *, again: bool) -> None:
+        """Raises ConfigError when no camera can have it, or none more; NotWritten when one has it, unless `again`."""
+        if name in self._names and not again:
+            raise NotWritten(_("{name} is adopted already; --again puts another camera in its place").format(name=name))
         self._with({"name": name, "url": ANYWHERE}, secret=False)
 
-    def take(self, camera: Mapping[str, str | int], user: str, password: str) -> None:
+    def take(self, camera: Mapping[str, str | int | None], user: str, password: str) -> None:
         """Write both files; `user` "": no password. Raises ConfigError, NotWritten.
 
         Password first: the other way round a camera whose box loses power now would be asked without one.
@@ -52,7 +55,7 @@ class Files:
         except OSError as error:
             raise NotWritten(f"{error.filename or self._unit}: {error.strerror}") from error
 
-    def _with(self, camera: Mapping[str, str | int], *, secret: bool) -> str:
+    def _with(self, camera: Mapping[str, str | int | None], *, secret: bool) -> str:
         passwords = str(self._passwords) if secret and self._names_none else None
         text = with_camera(self._unit.read_text("utf-8"), camera, passwords)
         node_of(tomllib.loads(text), name=str(self._unit), folder=self._unit.absolute().parent)

@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,12 +80,23 @@ def test_one_after_the_other_and_none_twice(unit: Path, device: OnvifDevice) -> 
     assert again.returncode == 1 and "adopted already, as gate" in again.stderr
     with OnvifDevice(STREAM, "", "", address="127.0.0.2") as other:
         taken = adopt(unit, "127.0.0.2", "--port", str(other.port), "--name", "gate")
-        assert taken.returncode == EXIT_CONFIG and "a name for each camera" in taken.stderr
+        assert taken.returncode == 1 and "--again" in taken.stderr
         done = adopt(unit, "127.0.0.2", "--port", str(other.port), "--name", "yard", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "yard"
     assert [camera.name for camera in load_node(unit).cameras] == ["gate", "yard"]
     assert set(read_passwords(unit.with_name("passwords.toml"))) == {"gate"}, "one without a password has none"
+
+
+def test_a_camera_that_was_changed_takes_the_place_of_the_old_one(unit: Path, device: OnvifDevice) -> None:
+    adopt(unit, *of(device))
+    unit.write_text(f"{unit.read_text()}relay_pin = 17\n")
+    with OnvifDevice(STREAM, USER, "another", address="127.0.0.2", serial_number="SN-8") as newer:
+        done = adopt(unit, *of(newer), "--again", typed="another")
+        assert done.returncode == 0, done.stderr
+    (camera,) = load_node(unit).cameras
+    assert (camera.serial_number, camera.onvif_port, camera.relay_pin) == ("SN-8", newer.port, 17)
+    assert read_passwords(unit.with_name("passwords.toml")) == {"gate": Credentials(USER, "another")}
 
 
 def test_a_refused_password_changes_no_file_and_locks_no_camera(unit: Path, device: OnvifDevice) -> None:
@@ -162,6 +174,13 @@ def test_more_cameras_than_a_pole_has_are_refused_by_the_file() -> None:
     for number in range(MOST_CAMERAS + 1):
         text = with_camera(text, {"name": f"camera-{number}", "url": "rtsp://h/1"}, "p.toml")
     assert text.count("[[cameras]]") == MOST_CAMERAS + 1 and text.count("passwords_path") == 1
+
+
+def test_a_key_that_the_new_camera_does_not_have_goes() -> None:
+    text = with_camera("", {"name": "gate", "url": "rtsp://h/1", "small_url": "rtsp://h/2"}, None)
+    assert tomllib.loads(with_camera(text, {"name": "gate", "url": "rtsp://i/1", "small_url": None}, None)) == {
+        "cameras": [{"name": "gate", "url": "rtsp://i/1"}]
+    }
 
 
 def test_a_password_is_replaced_where_its_camera_has_one() -> None:
