@@ -38,6 +38,7 @@ class Situation:
     change: float  # median change of a cell since then, levels
     still_s: float  # how long the content stands still, when that is proven; else 0
     clock: bool  # but a clock goes on
+    calm_mean: float  # brightness of the last picture without a sign, levels; 0: none yet
 
 
 def first_sign(seen: Features, reference: Reference | None, situation: Situation) -> Sign | None:
@@ -54,7 +55,7 @@ def first_sign(seen: Features, reference: Reference | None, situation: Situation
 def _signs(seen: Features, reference: Reference | None, situation: Situation) -> Iterator[Sign]:
     yield from _black(seen)
     yield from _frozen(situation)
-    yield from _overexposed(seen, reference)
+    yield from _overexposed(seen, reference, situation)
     yield from _torn(seen, reference)
     yield from _noisy(seen, reference, situation)
     if reference is None:
@@ -118,12 +119,14 @@ def _frozen(situation: Situation) -> Iterator[Sign]:
         yield Sign("frozen", Grade.PROVEN, text)
 
 
-def _overexposed(seen: Features, reference: Reference | None) -> Iterator[Sign]:
+def _overexposed(seen: Features, reference: Reference | None, situation: Situation) -> Iterator[Sign]:
     usual = reference.white_share if reference else 0.0
     new = seen.white_share - usual
     text = f"{seen.white_share:.0%} of the picture is plain white ({usual:.0%} usually)"
-    # A step of exposure makes a white sky: only together with a far brighter picture is it more.
-    brighter = seen.mean > (min(215.0, max(90.0, 1.5 * reference.mean)) if reference else 180.0)
+    # A step of exposure makes a white sky: only together with a far brighter picture is it more. Brighter than it was
+    # before: at dawn the reference is behind.
+    before = max(reference.mean, situation.calm_mean) if reference else 120.0
+    brighter = seen.mean > min(215.0, max(90.0, 1.5 * before))
     if new > 0.6:
         yield Sign("overexposed", Grade.SURE, text)
     elif brighter and new > 0.05:

@@ -60,6 +60,7 @@ class Judge:
         self._stillness = Stillness()
         self._told = Told()
         self._before: Features | None = None
+        self._calm_mean = 0.0
         self._last_s: float | None = None
         self._still_s = 0.0
         self._learned_s: float | None = None  # when it last learned
@@ -84,8 +85,10 @@ class Judge:
             return self._tell(Sign("torn", Grade.LIKELY, f"no picture at all: {error}"), at_s)
         self._still_s = still_s = self._stillness.see(picture.luma, at_s)
         proven_s = still_s if self._stillness.proven(still_s) else 0.0
-        situation = Situation(self._before, self._stillness.change, proven_s, self._stillness.clock)
+        situation = Situation(self._before, self._stillness.change, proven_s, self._stillness.clock, self._calm_mean)
         sign = self._sign(seen, situation, at_s)
+        if sign is None:
+            self._calm_mean = seen.mean
         passed_s = 0.0 if self._last_s is None else min(60.0, max(0.0, at_s - self._last_s))
         self._before, self._last_s = seen, at_s
         told = self._tell(sign, at_s)

@@ -79,6 +79,15 @@ def test_a_healthy_street_stays_seeing(street: list[Picture], taught: Judge) -> 
     assert set(told(copy.deepcopy(taught), street[LEARNED:])) == {"seeing"}
 
 
+def test_a_step_of_exposure_at_dawn_is_no_fault_though_the_reference_is_behind() -> None:
+    scene = Scene(208, busy_per_min=6)  # with a sky that turns white
+    rising = [Weather(light=0.6 + 0.012 * number) for number in range(30)]
+    weather = [Weather(light=0.6)] * LEARNED + rising + [Weather(light=0.97, exposure=1.3)] * 6
+    judge = Judge()
+    told(judge, [scene.picture(5.0 * number, each) for number, each in enumerate(weather)], 0.0)
+    assert judge.verdict.kind == "seeing"
+
+
 def test_a_step_of_exposure_and_rain_are_no_fault(taught: Judge) -> None:
     scene = Scene(3, busy_per_min=6)
     weather = [Weather(exposure=1.3)] * 6 + [Weather(rain=0.8, exposure=0.8)] * 8 + [DAY] * 4
