@@ -1,10 +1,9 @@
-"""Cameras on the pole's own network that nobody has adopted: they are offered, never taken."""
+"""Cameras on the pole's own network that answer: they are offered, never taken."""
 
 from __future__ import annotations
 
 import ipaddress
 import urllib.parse
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,14 +24,14 @@ class Found:
     endpoint: str  # its own lasting name, urn:uuid:…
 
 
-def discover(interface_address: str, *, adopted: Collection[str] = (), listen_s: float = LISTEN_S) -> list[Found]:
-    """Ask by WS-Discovery on the network of our own `interface_address` (the cameras' side, never the SIM's).
+def discover(interface_address: str, *, listen_s: float = LISTEN_S) -> list[Found]:
+    """Ask by WS-Discovery on the network of our own `interface_address`: the cameras' side, never the SIM's.
 
-    `adopted`: addresses already known, which are left out. Blocks for `listen_s`.
+    Blocks for `listen_s`.
     """
     answers = wsdiscovery.discover(timeout_s=listen_s, interface_ip=interface_address, ttl=1)
     found = {one.endpoint or one.address: one for answer in answers if (one := _found(answer))}
-    return sorted((one for one in found.values() if one.address not in adopted), key=lambda one: one.address)[:MOST]
+    return sorted(found.values(), key=lambda one: one.address)[:MOST]
 
 
 def _found(answer: wsdiscovery.DiscoveredDevice) -> Found | None:

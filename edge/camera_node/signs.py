@@ -125,8 +125,8 @@ def _overexposed(seen: Features, reference: Reference | None, situation: Situati
     text = f"{seen.white_share:.0%} of the picture is plain white ({usual:.0%} usually)"
     # A step of exposure makes a white sky: only together with a far brighter picture is it more. Brighter than it was
     # before: at dawn the reference is behind.
-    before = max(reference.mean, situation.calm_mean) if reference else 120.0
-    brighter = seen.mean > min(215.0, max(90.0, 1.5 * before))
+    before = max(reference.mean, situation.calm_mean) if reference else None
+    brighter = seen.mean > (180.0 if before is None else min(215.0, max(90.0, 1.5 * before)))
     if new > 0.6:
         yield Sign("overexposed", Grade.SURE, text)
     elif brighter and new > 0.05:

@@ -57,13 +57,18 @@ class Files:
 
     def _with(self, camera: Mapping[str, str | int | None], *, secret: bool) -> str:
         passwords = str(self._passwords) if secret and self._names_none else None
-        text = with_camera(self._unit.read_text("utf-8"), camera, passwords)
-        node_of(tomllib.loads(text), name=str(self._unit), folder=self._unit.absolute().parent)
+        try:
+            text = with_camera(self._unit.read_text("utf-8"), camera, passwords)
+            document = tomllib.loads(text)
+        except ValueError:  # cameras = [{…}] is TOML, too, and nothing can be added to it
+            told = _("{path}: write its cameras as tables [[cameras]], and [pole] as one, first")
+            raise ConfigError(told.format(path=self._unit)) from None
+        node_of(document, name=str(self._unit), folder=self._unit.absolute().parent)
         return text
 
     def _secrets(self, name: str, user: str, password: str) -> bytes:
-        before = self._passwords.read_text("utf-8") if self._passwords.exists() else ""
         try:
+            before = self._passwords.read_text("utf-8") if self._passwords.exists() else ""
             return with_password(before, name, user, password).encode()
         except ValueError:  # its message may quote a password
             raise ConfigError(_("{path} is not TOML: correct it first").format(path=self._passwords)) from None

@@ -58,7 +58,7 @@ class Told:
     @property
     def small(self) -> Stream | None:
         """The smallest of the others, when it is smaller than the first."""
-        first, *others = sorted(self.streams, key=lambda one: one is not self.streams[0])
+        first, *others = self.streams
         smallest = min(others, key=_pixels, default=first)
         return smallest if _pixels(smallest) < _pixels(first) else None
 

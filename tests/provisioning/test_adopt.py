@@ -107,8 +107,19 @@ def test_a_refused_password_changes_no_file_and_locks_no_camera(unit: Path, devi
     assert unit.read_bytes() == before and not unit.with_name("passwords.toml").exists()
 
 
-def test_a_file_of_passwords_that_is_none_is_not_replaced_and_not_quoted(unit: Path, device: OnvifDevice) -> None:
-    unit.with_name("passwords.toml").write_text("[gate\npassword = hunter2")
+def test_a_file_that_nothing_can_be_added_to_is_said(unit: Path, device: OnvifDevice) -> None:
+    unit.write_text(f'cameras = [{{name = "a", url = "rtsp://10.0.0.1/1"}}]\n{unit.read_text()}')
+    before = unit.read_bytes()
+    done = adopt(unit, *of(device))
+    assert done.returncode == EXIT_CONFIG and "[[cameras]]" in done.stderr
+    assert unit.read_bytes() == before and device.asked == []
+
+
+@pytest.mark.parametrize("secret", [b"[gate\npassword = hunter2", b"\xff hunter2"])
+def test_a_file_of_passwords_that_is_none_is_not_replaced_and_not_quoted(
+    unit: Path, device: OnvifDevice, secret: bytes
+) -> None:
+    unit.with_name("passwords.toml").write_bytes(secret)
     before = unit.read_bytes()
     done = adopt(unit, *of(device))
     assert done.returncode == EXIT_CONFIG and "correct it first" in done.stderr and "hunter2" not in done.stderr
