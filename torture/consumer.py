@@ -8,19 +8,19 @@ import queue
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from broker.assets import unassigned
 from running.paho_loop import stop_loop
-from stage.city import CONSUMER, HOST, City
+from stage.city import CONSUMER, HOST, City, UnitPlan
 from torture.account import Key, Stored
+from wire import topics
 
-TRACKS: Final = "city/v1/+/+/track"
-STATES: Final = "city/v1/+/+/state"
 COMMAND_DEADLINE_S: Final = 300.0
 
 # What a fix is known by, from its time (Unix ms, None: not known) and place (1e-7 deg).
@@ -35,6 +35,14 @@ def by_place(_utc_ms: int | None, lat_e7: int, lon_e7: int) -> Key:
 def by_time(utc_ms: int | None, _lat_e7: int, _lon_e7: int) -> Key:
     """A recorded drive, restamped, never names an instant twice."""
     return utc_ms
+
+
+def followed(units: Sequence[UnitPlan]) -> Iterator[tuple[str, int]]:
+    """(topic, QoS) of all that is published of these units; a whole fleet beside them is somebody else's."""
+    for unit in units:
+        for agency, asset in ((unit.agency, unit.asset), unassigned(unit.name)[:2]):
+            yield topics.city(agency, asset, "track"), 1
+            yield topics.city(agency, asset, "state"), 0
 
 
 class Track(NamedTuple):
@@ -67,7 +75,8 @@ class Consumer:
         self._client.tls_set(str(who.ca_path), str(who.certificate_path), str(who.key_path))
         self._client.reconnect_delay_set(1, 2)
         self._granted = False
-        self._client.on_connect = lambda client, *_: client.subscribe([(TRACKS, 1), (STATES, 0)])
+        mine = list(followed(city.units))
+        self._client.on_connect = lambda client, *_: client.subscribe(mine)
         self._client.on_subscribe = lambda *_: self._is_granted(True)
         self._client.on_disconnect = lambda *_: self._is_granted(False)
         self._client.on_message = lambda _client, _userdata, message: self._messages.put(

@@ -61,11 +61,12 @@ class Backlog:
         )
         bodies = [encode_track(list(islice(fixes, ROW_FIXES))) for _ in range(rows)]
         self.newest = bodies[-1]
-        self.parcels = [self._parcel(bodies, first) for first in range(1, rows + 1, PARCEL_ROWS)][::-1]
+        # Full ones from the newest on, as a box fills them: what is left for the last is the oldest.
+        self.parcels = [self._parcel(bodies, last) for last in range(rows, 0, -PARCEL_ROWS)]
         self.bytes = sum(len(one.payload) for one in self.parcels)
 
-    def _parcel(self, bodies: Sequence[bytes], first: int) -> Parcel:
-        last = min(self.rows, first + PARCEL_ROWS - 1)
+    def _parcel(self, bodies: Sequence[bytes], last: int) -> Parcel:
+        first = max(1, last - PARCEL_ROWS + 1)
         rows = [
             (seq, CLASS_TRACK, KIND_TRACK, check(bodies[seq - 1]), bodies[seq - 1]) for seq in range(first, last + 1)
         ]
@@ -112,7 +113,7 @@ class Crowd(threading.Thread):
         super().__init__(name="crowd")
         self.connected_s: list[float] = []  # when each was connected for the first time, by the monotonic clock
         self.stored_after_s: list[float] = []  # of live rows, as far as receipts tell
-        self.sent_bytes = self.resent = self.lost_connections = 0
+        self.sent_bytes = self.bulk_again = self.live_again = self.lost_connections = 0
         self.live_rows = self.live_bytes = 0  # different ones
         self._backlog = backlog
         self._live_every_s = live_every_s
@@ -181,7 +182,7 @@ class Crowd(threading.Thread):
             if member.flight is not None and now_s > member.flight_until_s:
                 member.waiting.append(member.flight)
                 member.flight = None
-                self.resent += 1
+                self.bulk_again += 1
             if member.number_s is not None and now_s >= member.number_s and member.flight is None:
                 self._bulk(member, now_s)
         except OSError:
@@ -225,7 +226,7 @@ class Crowd(threading.Thread):
             member.live_seq += 1
             self.live_rows += 1
         else:
-            self.resent += 1
+            self.live_again += 1
         seq = member.live_seq if overdue is None else overdue
         ask = member.number_s is None and bool(member.waiting) and now_s - member.asked_s > ASK_EVERY_S
         if ask:

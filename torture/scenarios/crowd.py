@@ -131,7 +131,8 @@ def drains(scene: Scene, crowd: Crowd, backlog: Backlog, *, within_s: float) -> 
     late_s = sorted(crowd.stored_after_s)
     p99_s = late_s[len(late_s) * 99 // 100] if late_s else float("inf")
     scene.claim(f"live is stored within {LIVE_P99_S:g} s (p99)", p99_s <= LIVE_P99_S, f"{p99_s:.2f} s of {len(late_s)}")
-    scene.claim(f"at most {SENT_A_STORED_BYTE:g} bytes sent a byte stored", ratio <= SENT_A_STORED_BYTE, f"{ratio:.3f}")
+    again = f"{ratio:.3f}, {crowd.bulk_again} parcels and {crowd.live_again} live rows again"
+    scene.claim(f"at most {SENT_A_STORED_BYTE:g} bytes sent a byte stored", ratio <= SENT_A_STORED_BYTE, again)
     scene.claim(f"the bridge stays below {BRIDGE_LIMIT_MB:g} MB", 0 < memory_mb <= BRIDGE_LIMIT_MB, f"{memory_mb:.0f}")
     scene.claim("no member lost its connection", not crowd.lost_connections, crowd.lost_connections)
 
