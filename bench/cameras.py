@@ -118,7 +118,7 @@ def eight(url: str) -> None:
     import edge.camera_node.onvif
     import edge.outbox  # noqa: F401
 
-    seen: queue.Queue[Outcome | Taken] = queue.Queue()
+    seen = queue.SimpleQueue[Outcome | Taken]()
     stop = threading.Event()
     pid = os.getpid()
     idle_mb = rss_mb(pid)
@@ -144,7 +144,7 @@ def eight(url: str) -> None:
     print(json.dumps(figures))
 
 
-def _drain(seen: queue.Queue[Outcome | Taken], for_s: float, pid: int) -> tuple[int, float]:
+def _drain(seen: queue.SimpleQueue[Outcome | Taken], for_s: float, pid: int) -> tuple[int, float]:
     """(pictures that came, highest resident MB) in that time."""
     until_s = time.monotonic() + for_s
     looks, peak_mb = 0, 0.0

@@ -38,7 +38,7 @@ SKEW_S: Final = 60.0  # a burnt-in clock that is wrong by so much makes a pictur
 GIVEN_BACK_EVERY_S: Final = 30.0  # six looks of each camera: memory is no higher than at 10 s
 LARGE_PX, LARGE_QUALITY = 1280, 60
 
-Seen = queue.Queue["Outcome | Taken | Heard | None"]
+Seen = queue.SimpleQueue["Outcome | Taken | Heard | None"]  # a signal handler may put (wake): it takes no lock
 
 
 class Notes(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
     """Cameras, pole, recorder, health and commands of this configuration."""
     passwords = {} if config.pole.passwords_path is None else read_passwords(config.pole.passwords_path)
     names = [camera.name for camera in config.cameras]
-    seen: Seen = queue.Queue()
+    seen = Seen()
     tries = tries_of(names, config.pole.passwords_path, memory)
     relays = Relays(_coils(config))
     ears = _ears(config, passwords, tries, seen, clock)

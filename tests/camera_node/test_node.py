@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import queue
+import multiprocessing
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +37,7 @@ from edge.outbox import Outbox
 from edge.outbox_reader import OutboxReader
 from edge.relays import Coil, Relays
 from edge.today import Today, Traffic
+from running.turns import LoopStop, StopSwitch
 from wire import records_pb2
 from wire.kinds import CLASS_BULKY, CLASS_STATUS, KIND_CAMERA, KIND_EVENT, KIND_HEALTH, KIND_SNAPSHOT
 
@@ -91,7 +94,7 @@ class Site:
         """The process begins, with what a former one kept."""
         memory = Memory(self.folder / "documents.db")
         learned = memory.recall("learned", {})
-        self.seen: Seen = queue.Queue()
+        self.seen = Seen()
         self.relays = Relays({"gpio17": Coil(PIN)}, factory=self.factory, monotonic_s=lambda: self.now_s)
         self.lenses = {name: self._lens(name, memory, learned.get(name)) for name in NAMES}
         self.live = Live(
@@ -431,6 +434,27 @@ def test_a_camera_that_there_is_not_is_refused(site: Site, verb: str, camera: ob
 
 
 # ---------------------------------------------------------------------- the end
+
+
+def woken_all_the_while(folder: Path) -> None:
+    """A process of its own: signals come every 100 us for a second, and each wakes the loop, as a stop does."""
+    site, until_s = Site(folder, []), time.monotonic() + 1.0
+    switch = StopSwitch()
+    stop = LoopStop(switch, on_turn=lambda: None if time.monotonic() < until_s else switch.set())
+    signal.signal(signal.SIGALRM, lambda *_: site.node.wake())
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+    site.node.run(lambda: None, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    site.close()
+
+
+def test_a_signal_in_the_middle_of_anything_may_wake_the_loop(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=woken_all_the_while, args=(tmp_path,))
+    process.start()
+    process.join(30)
+    process.kill()  # one that waits for a lock which it holds itself minds nothing else
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_a_stop_ends_live_views_gives_power_back_keeps_what_was_learned_and_says_the_last(site: Site) -> None:
