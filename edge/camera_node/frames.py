@@ -75,7 +75,7 @@ def features(picture: Picture) -> Features:
         deviation=float(cells.std()),
         white_share=float(histogram[WHITE:].sum() / picture.luma.size),
         grey_share=_grey_share(picture, spread, cells),
-        repeated_share=_repeated_share(across, down),
+        repeated_share=_repeated_share(across, down, luma),
         chroma=chroma / 2,
         noise=_noise(luma),
         corrupt=picture.corrupt,
@@ -166,10 +166,13 @@ def _grey_share(picture: Picture, spread: Grid, cells: Grid) -> float:
     return float((grey & without).mean())
 
 
-def _repeated_share(across: NDArray[np.int16], down: NDArray[np.int16]) -> float:
-    """Rows that differ along themselves but not from the row above: a decoder that draws its last row on and on."""
+def _repeated_share(across: NDArray[np.int16], down: NDArray[np.int16], luma: NDArray[np.int16]) -> float:
+    """Rows that differ along themselves but not from the row above: a decoder that draws its last row on and on.
+
+    Poles before a plain white sky make such rows, too: a row that is mostly white tells nothing.
+    """
     below, along = down.mean(axis=1), across[1:].mean(axis=1)
-    repeated = (below < 0.6) & (along > 1) & (along > 3 * below)
+    repeated = (below < 0.6) & (along > 1) & (along > 3 * below) & ((luma[1:] >= WHITE).mean(axis=1) < 0.5)
     borders = np.flatnonzero(np.diff(np.concatenate(([False], repeated, [False])).astype(np.int8)))
     lengths = borders[1::2] - borders[::2]
     return float(lengths[lengths >= _REPEATED_ROWS_LEAST].sum() / LUMA_SHAPE[0])

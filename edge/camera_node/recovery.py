@@ -145,10 +145,6 @@ class Ladder:
             self._write(now_s)
         return step
 
-    def effects(self) -> dict[Step, Effect]:
-        """What each step has done, ever."""
-        return dict(self._effects)
-
     def outcomes(self) -> list[Outcome]:
         """How the steps ended whose effect has become known since the last call."""
         told, self._outcomes = self._outcomes, []

@@ -95,6 +95,13 @@ def test_a_step_of_exposure_and_rain_are_no_fault(taught: Judge) -> None:
     assert set(told(copy.deepcopy(taught), pictures)) == {"seeing"}
 
 
+def test_poles_before_a_sky_that_turns_white_tear_no_picture() -> None:
+    judge, scene = Judge(), Scene(311)
+    told(judge, [scene.picture(5.0 * number, DAY) for number in range(LEARNED)], 0.0)
+    bright = Weather(exposure=1.35)
+    assert set(told(judge, [scene.picture(5.0 * (LEARNED + number), bright) for number in range(8)])) == {"seeing"}
+
+
 def test_another_view_is_moved_and_not_covered(street: list[Picture], taught: Judge) -> None:
     elsewhere = Scene(12, busy_per_min=6)
     kinds = told(copy.deepcopy(taught), [elsewhere.picture(5.0 * number, DAY) for number in range(6)])
