@@ -73,7 +73,7 @@ def run(
 ) -> int:
     """Run `main` here and each worker in a thread until a signal or the first end; the exit code.
 
-    `on_stop` wake loops that wait for something else; called once, from a signal handler too.
+    `on_stop` wake loops that wait for something else; called once, from a signal handler too, so they take no lock.
     A worker that has not ended STOP_WITHIN_S after the stop is named, and the process leaves without it.
     """
     switch, systemd = StopSwitch(on_stop), Systemd()

@@ -36,7 +36,7 @@ class Stop(Protocol):
 class StopSwitch:
     """A stop flag on a pipe: `set` takes no lock, so a signal handler may call it in the middle of anything.
 
-    `on_set` are called once, in whichever thread or handler it was: they only wake somebody.
+    `on_set` are called once, in whichever thread or handler it was: they only wake somebody, and take no lock either.
     """
 
     def __init__(self, on_set: Sequence[Callable[[], None]] = ()) -> None:
