@@ -1,7 +1,11 @@
-"""docs/proof.md from a run: `pantau torture --json > run.json; python -m torture.proof run.json soak.json`."""
+"""docs/proof.md from a run of all scenarios, of one that needs the machine for itself, and a soak.
+
+`pantau torture --json > run.json; python -m torture.proof run.json --alone city.json --soak build/soak/soak.json`
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -66,14 +70,15 @@ deletions, each whole. What stands for tmpfs is gone.
 """
 
 
-def page(run: Run, sections: Iterable[str] = ()) -> str:
-    """The page as Markdown; `sections` stand between the scenarios and what is not proven."""
-    rows: list[Row] = run["reports"]
+def page(run: Run, alone: Sequence[Run] = (), sections: Iterable[str] = ()) -> str:
+    """The page as Markdown: the scenarios, those that ran alone with every claim, `sections`, what is not proven."""
+    elsewhere = {row["scenario"] for each in alone for row in each["reports"]}
+    rows: list[Row] = [row for row in run["reports"] if not (row["skipped"] and row["scenario"] in elsewhere)]
     head = HEAD.format(
         command=run["command"], seed=run["seed"], machine=run["machine"], total=_total(rows, run["took_s"])
     )
     groups = [_group(name, list(found)) for name, found in groupby(rows, key=lambda row: row["scenario"].split("-")[0])]
-    return "".join([head, *groups, *sections, NOT_PROVEN])
+    return "".join([head, *groups, *map(_alone, alone), *sections, NOT_PROVEN])
 
 
 def _total(rows: Sequence[Row], took_s: float) -> str:
@@ -91,13 +96,32 @@ def _total(rows: Sequence[Row], took_s: float) -> str:
 def _group(name: str, rows: Sequence[Row]) -> str:
     lines = [f"\n## {name}\n"]
     lines += [f"* **{row['scenario']}**: {row['promise']}{_verdict(row)}" for row in rows]
-    lines += [
-        "",
-        f"| {' | '.join(COLUMNS)} |",
-        "|---" * len(COLUMNS) + "|",
-        *[_row(row) for row in rows if not row["skipped"]],
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_table(rows)]) + "\n"
+
+
+def _table(rows: Iterable[Row]) -> list[str]:
+    ran = [_row(row) for row in rows if not row["skipped"]]
+    return [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *ran]
+
+
+def _alone(run: Run) -> str:
+    """What needs more than its share of a run: its account, and all that it claims with what was seen."""
+    parts = []
+    for row in run["reports"]:
+        claims = [f"| {what} | {'yes' if held else '**no**'} | {_cell(seen)} |" for what, held, seen in row["claims"]]
+        parts += [
+            f"\n## {row['scenario']}, alone\n",
+            f"`{run['command']}` ({run['took_s'] / 60:.0f} minutes, seed {run['seed']}, {run['machine']}):",
+            f"{row['promise']}{_verdict(row)}\n",
+            *_table([row]),
+            "\n| claim | holds | seen |\n|---|---|---|",
+            *claims,
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _cell(seen: str) -> str:
+    return "" if seen in ("[]", "()") else seen  # nothing that speaks against it
 
 
 def _verdict(row: Row) -> str:
@@ -120,12 +144,18 @@ def _row(row: Row) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Write the page on standard output; exit 2 when called wrongly."""
-    if len(argv) not in (1, 2):
-        sys.stderr.write("usage: python -m torture.proof RUN.json [SOAK.json] > docs/proof.md\n")
-        return 2
-    run, *soaks = (json.loads(Path(name).read_text("utf-8")) for name in argv)
-    sys.stdout.write(page(run, [section(soak, SOAK_PICTURE) for soak in soaks]))
+    parser = argparse.ArgumentParser(prog="python -m torture.proof", description="docs/proof.md on standard output")
+    parser.add_argument("run", type=_read, help="JSON of a run of all scenarios")
+    parser.add_argument("--alone", type=_read, action="append", default=[], help="JSON of scenarios that ran alone")
+    parser.add_argument("--soak", type=_read, action="append", default=[], help="JSON of a soak")
+    read = parser.parse_args(argv)
+    sys.stdout.write(page(read.run, read.alone, [section(soak, SOAK_PICTURE) for soak in read.soak]))
     return 0
+
+
+def _read(name: str) -> Run:
+    found: Run = json.loads(Path(name).read_text("utf-8"))
+    return found
 
 
 if __name__ == "__main__":

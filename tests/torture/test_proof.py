@@ -27,7 +27,7 @@ def test_figures_promises_and_totals_are_told() -> None:
         claims=held,
     )
     one.faults, one.shed, one.recover_s = {"kill bridge": 3}, {"full": 12}, 4.25
-    text = page(run_of(one), ["\n## soak\n"])
+    text = page(run_of(one), sections=["\n## soak\n"])
     assert (
         "1 of 1 promises held** in 10 minutes: 3 faults, 1,234 epochs put in, 90 due, 1,233 stored, **0 missing" in text
     )
@@ -44,3 +44,18 @@ def test_what_is_broken_or_skipped_is_not_hidden() -> None:
     assert "A. **BROKEN**: nothing is stored twice (3)" in text
     assert "B. **BROKEN**: RuntimeError: no box listens" in text
     assert "C. (skipped: needs FUSE)" in text and "| disk-full |" not in text
+
+
+def test_what_ran_alone_stands_apart_with_all_that_it_claims() -> None:
+    held = Report(scenario="kill-random", promise="A.", seed=7, claims=[Claim("something was due", True, "90")])
+    skipped = Report(scenario="crowd-city", promise="B.", seed=7, skipped="needs 60 s")
+    city = Report(scenario="crowd-city", promise="B.", seed=7, put_in=12, stored=12)
+    city.claims = [Claim("all of it is stored, once", True, "9 of 9"), Claim("nothing is left", True, "[]")]
+    text = page(run_of(held, skipped), [run_of(city)])
+    assert "needs 60 s" not in text, "it did run"
+    assert text.index("## kill") < text.index("## crowd-city, alone") < text.index("## How power is cut")
+    assert "| all of it is stored, once | yes | 9 of 9 |\n| nothing is left | yes |  |" in text
+    assert "| crowd-city |  | 12 | 0 | 12 | 0 |" in text
+    city.claims.append(Claim("live is in time", False, "9 s"))
+    broken = page(run_of(held, skipped), [run_of(city)])
+    assert "B. **BROKEN**: live is in time (9 s)" in broken and "| live is in time | **no** | 9 s |" in broken
