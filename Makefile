@@ -16,7 +16,7 @@ SECONDS ?= 60
 ARCH   ?= amd64 arm64 armhf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check torture soak bench fuzz packages packages-test packages-arm64-test packages-lock clean
+.PHONY: help run test check torture soak bench fuzz packages packages-test packages-arm64-test packages-armhf-test packages-emulated-test packages-lock clean
 
 help: ## Show this help
 	@echo "pantau: make TARGET"
@@ -74,10 +74,15 @@ packages-test: ## Install them into Debian 12 and 13 without a network, start, u
 	@sh packaging/need-rootfs.sh
 	@exec $(BIN)/python -m pytest tests/packages
 
-packages-arm64-test: ## The same for arm64 under qemu: half an hour (as root; registers the emulator)
-	@$(MAKE) --no-print-directory packages ARCH=arm64
-	@sh packaging/need-rootfs.sh aarch64
-	@PANTAU_DEB_ARCH=arm64 exec $(BIN)/python -m pytest tests/packages/test_installed.py -k bookworm
+packages-arm64-test: ## The same for Debian 12 on arm64 under qemu: half an hour (as root; registers the emulator)
+	@$(MAKE) --no-print-directory packages-emulated-test ARCH=arm64 MACHINE=aarch64
+
+packages-armhf-test: ## The same on armhf, where there is no camera node
+	@$(MAKE) --no-print-directory packages-emulated-test ARCH=armhf MACHINE=arm
+
+packages-emulated-test: packages
+	@sh packaging/need-rootfs.sh $(MACHINE)
+	@PANTAU_DEB_ARCH=$(ARCH) exec $(BIN)/python -m pytest tests/packages/test_installed.py -k bookworm
 
 packages-lock: $(VENV)/.dev ## Pin the wheels of the packages anew, with their hashes (needs a network)
 	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.5'
