@@ -102,7 +102,10 @@ class Eye:
         self._restart.set()
 
     def snapshot(self, *, width_px: int | None = None, quality: int = 75) -> None:
-        """Take one from the next keyframe; a `Taken` comes out of the queue. Any thread may call it."""
+        """Take one from the next keyframe; a `Taken` comes out of the queue. Any thread may call it.
+
+        Of several that were asked for before that, the last one is taken. A camera that fails is not asked sooner.
+        """
         self._wanted.put((width_px, quality))
 
     def run(self, stop: Stop) -> None:
@@ -113,7 +116,7 @@ class Eye:
                 self._watch(stop)
             except StreamFailed as failed:
                 self._tell_failed(failed)
-                self._pause(stop, self.sight.again_s)
+                self._pause(stop, self.sight.again_s, lambda: False)
 
     def _watch(self, stop: Stop) -> None:
         credentials = self._credentials()
@@ -136,7 +139,7 @@ class Eye:
                 if wait_s > KEPT_OPEN_UP_TO_S:
                     break
         if wait_s > KEPT_OPEN_UP_TO_S:
-            self._pause(stop, wait_s)
+            self._pause(stop, wait_s, lambda: not self._wanted.empty())
 
     def _opened(self, credentials: Credentials | None) -> Stream:
         try:
@@ -181,11 +184,14 @@ class Eye:
         )
 
     def _seen_in(self, stream: Stream, packet: Keyframe, now_s: float) -> Picture:
-        """The picture in a keyframe, and the snapshots that are wanted of it; its whole frame does not outlive this."""
+        """The picture in a keyframe, and the snapshot that is wanted of it; its whole frame does not outlive this."""
         with one_frame:
             frame = stream.decoded(packet)
+            wanted = None
             while not self._wanted.empty():
-                width_px, quality = self._wanted.get()
+                wanted = self._wanted.get()
+            if wanted is not None:
+                width_px, quality = wanted
                 width_px = min(width_px or frame.width, frame.width)
                 self._seen.put(Taken(self.sight.name, jpeg(frame, width_px=width_px, quality=quality), width_px, now_s))
             seen = picture(frame)
@@ -207,8 +213,8 @@ class Eye:
             return
         self._seen.put(replace(outcome, camera=self.sight.name, serial_number=self._serial()))
 
-    def _pause(self, stop: Stop, for_s: float) -> None:
+    def _pause(self, stop: Stop, for_s: float, enough: Callable[[], bool]) -> None:
         until_s = time.monotonic() + for_s
-        while time.monotonic() < until_s and not self._restart.is_set() and self._wanted.empty():
+        while time.monotonic() < until_s and not self._restart.is_set() and not enough():
             if stop.wait(min(STEP_S, max(0.0, until_s - time.monotonic()))):
                 return

@@ -157,6 +157,8 @@ class Node:
         lens, large = self._lens(arguments), arguments.get("large") is True
         if not large:
             return self._snapshots.asked(lens.watched.name, "asked for")
+        if lens.watched.lost is not None:
+            raise ValueError(f"it gives no picture: {lens.watched.lost}")
         lens.eye.snapshot(width_px=LARGE_PX, quality=LARGE_QUALITY)
         return "a large picture follows"
 
@@ -210,6 +212,7 @@ class Node:
             cameras={
                 name: None if watched.failure is None else str(watched.failure) for name, watched in looked.items()
             },
+            unprobed=frozenset(self._lenses.keys() - looked.keys()),
             others={name: watched.another for name, watched in looked.items() if watched.another},
             powered={name: powered[lens.relay] for name, lens in self._lenses.items() if lens.relay is not None},
             switch=self._around.switch(),
@@ -272,7 +275,7 @@ class Node:
             reboots=lens.reboot is not None,
             relay=lens.relay is not None,
             # One that nobody has looked at yet may see.
-            others_see=any(not self._lenses[other].watched.blind for other in sharers if other != name),
+            others_see=any(not self._lenses[other].watched.blind(now_s) for other in sharers if other != name),
         )
         step = lens.ladder.turn(situation, now_s)
         self._tell_outcomes(name, lens)

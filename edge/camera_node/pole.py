@@ -46,6 +46,7 @@ class Probes:
     """One look at the pole. None: not known, or nobody can tell."""
 
     cameras: Mapping[str, str | None]  # each camera's failure, None: it answers; one not probed yet is left out
+    unprobed: frozenset[str] = frozenset()  # those that are left out
     others: Mapping[str, str] = field(default_factory=dict)  # cameras that say they are another one: what to tell
     powered: Mapping[str, bool] = field(default_factory=dict)  # what relay or PoE port says, where there is one
     mains: bool | None = None
@@ -202,19 +203,24 @@ class _Subject:
 class Pole:
     """The alarms of one pole; `see` with every round of probes, and at least each few seconds."""
 
-    def __init__(self, state: Any = None, *, least_volts: float = LEAST_VOLTS) -> None:
-        """`state` is what a former process kept: its open alarms are still open."""
+    def __init__(self, state: Any = None, *, least_volts: float = LEAST_VOLTS, started_s: float | None = None) -> None:
+        """`state` is what a former process kept: its open alarms are still open.
+
+        `started_s` is when the box got its power, and the whole pole perhaps with it.
+        """
         self._least_volts = least_volts
         self._subjects = _restored(state)
         self._booting: dict[str, float] = {}  # until when a camera may take to come back
-        self._all_boot_s: float | None = None  # until when all may, after the pole's power was gone
+        # Until when all may, after the pole's power was gone.
+        self._all_boot_s = None if started_s is None else started_s + BOOT_S
 
     def see(self, probes: Probes, now_s: float) -> list[Change]:
         """What began and what is over."""
         found = {one.key: one for one in diagnose(probes, self._least_volts) if not self._may_boot(one, now_s)}
         changes: list[Change] = []
         for key in sorted({*found, *self._subjects}):
-            changes += self._turn(key, found.get(key), now_s)
+            if key in found or not self._subjects[key].finding.cameras & probes.unprobed:
+                changes += self._turn(key, found.get(key), now_s)
         changes.sort(key=lambda change: not change.opened)  # what began first: it may be why the other ended
         return [self._explained(change) for change in changes]
 

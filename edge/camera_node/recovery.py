@@ -20,6 +20,10 @@ from enum import StrEnum
 from typing import Any, Final, TypeGuard
 
 SETTLE_S: Final = 30.0  # a failure younger than this may mend itself: a stream lost to one bad minute of the switch
+# A camera that starts (after mains came back, each night by itself) looks dead for 40 to 120 s, or like one whose stream
+# server hangs: until then it is neither rebooted nor cut.
+STARTING: Final = frozenset({"link", "address", "port"})
+STARTED_S: Final = 180.0
 STAYS_S: Final = 60.0  # seeing for so long is a recovery; less is the same outage
 DAY_S: Final = 86_400.0
 USELESS_AFTER: Final = 3
@@ -118,6 +122,7 @@ class Ladder:
         self.held = ""  # why nothing is done now: a word of docs/camera-node.md, or nothing
         self._keep = keep
         self._failing_s: float | None = None  # since when without a break; None: it sees
+        self._may_start = False  # it has looked in this outage as one does that starts
         self._seeing_s: float | None = None  # since when it sees again, while that is not a recovery yet
         self._kept_s = now_s
         self._tried: list[Step] = []  # in this outage
@@ -136,7 +141,7 @@ class Ladder:
         if situation.failure is None:
             self._sees(now_s)
             return None
-        self._fails(now_s)
+        self._fails(situation.failure, now_s)
         step = self._next(situation, now_s)
         if step is not None:
             self._trial = _Done(step, now_s)
@@ -173,7 +178,7 @@ class Ladder:
     # ------------------------------------------------------------------ the outage
 
     def _sees(self, now_s: float) -> None:
-        self.held, self._failing_s = "", None
+        self.held, self._failing_s, self._may_start = "", None, False
         if self._trial is None and not self._tried:
             return
         if self._seeing_s is None:
@@ -187,8 +192,9 @@ class Ladder:
         self._tried.clear()
         self._write(now_s)
 
-    def _fails(self, now_s: float) -> None:
+    def _fails(self, failure: str, now_s: float) -> None:
         self._seeing_s = None
+        self._may_start = self._may_start or failure in STARTING
         if self._failing_s is None:
             self._failing_s = now_s
         if self._trial is not None and now_s - self._trial.at_s >= PACES[self._trial.step].effect_s:
@@ -220,7 +226,7 @@ class Ladder:
 
     def _obstacles(self, situation: Situation, now_s: float) -> Iterator[str]:
         """Why nothing at all is done."""
-        if self._failing_s is None or now_s - self._failing_s < SETTLE_S:
+        if self._failed_s(now_s) < SETTLE_S:
             yield "settling"
         if self._trial is not None:
             yield "waiting"
@@ -231,6 +237,8 @@ class Ladder:
 
     def _obstacles_of(self, step: Step, situation: Situation, now_s: float) -> Iterator[str]:
         """Why this step is not done now; a harder one is not done instead."""
+        if step is not Step.RESTART and self._may_start and self._failed_s(now_s) < STARTED_S:
+            yield "starting"
         if step is not Step.RESTART and situation.watched:
             yield "watched"
         if step is Step.CUT and situation.others_see:
@@ -240,6 +248,9 @@ class Ladder:
             yield "cooling_down"
         if len(done_s) >= PACES[step].daily_cap:
             yield "daily_cap"
+
+    def _failed_s(self, now_s: float) -> float:
+        return 0.0 if self._failing_s is None else now_s - self._failing_s
 
     def _rung(self, situation: Situation) -> Step | None:
         """The gentlest that was not tried in this outage; when all were, the last one again, unless it is given up."""

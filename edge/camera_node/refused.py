@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.camera_node.passwords import readable
-from edge.camera_node.tries import Tries
+from edge.camera_node.tries import NONE_REFUSED, Kept, Tries
 
 
 class Notes(Protocol):
@@ -37,8 +37,8 @@ def tries_of(
 
 def _tries(camera: str, file: int, notes: Notes, now_s: Callable[[], float]) -> Tries:
     name = f"refused {camera}"
-    left_s = 0.0
+    kept = NONE_REFUSED
     match notes.recall(name, []):
-        case [kept_file, int() | float() as kept_s] if kept_file == file:
-            left_s = float(kept_s)
-    return Tries(now_s, left_s=left_s, keep=lambda left_s: notes.remember(name, [file, left_s]))
+        case [kept_file, int() | float() as left_s, *good] if kept_file == file:
+            kept = Kept(float(left_s), good == [True])
+    return Tries(now_s, kept=kept, keep=lambda kept: notes.remember(name, [file, *kept]))

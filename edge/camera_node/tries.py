@@ -6,11 +6,21 @@ import enum
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 TRIES_AN_HOUR: Final = 4  # with a password that was refused: makers lock an account for 30 minutes after 5 to 7
 _HOUR_S: Final = 3600.0
 _NOT_ASKED: Final = object()  # no password was named yet
+
+
+class Kept(NamedTuple):
+    """What the next process has to know: the seconds to wait, and whether the stream let us in all the same."""
+
+    left_s: float
+    stream_good: bool
+
+
+NONE_REFUSED: Final = Kept(0.0, False)
 
 
 class Door(enum.StrEnum):
@@ -28,7 +38,8 @@ class Tries:
     refuses is not tried at the other one, except at a stream that let us in last: there it may be another account. Any
     thread may call. A new password (another `key`) starts afresh.
 
-    `keep` is told the seconds to wait when they change; `left_s` is what a former process told it last (refused.py).
+    `keep` is told what the next process has to know when that changes; `kept` is what a former one told it last
+    (refused.py).
     """
 
     def __init__(
@@ -36,16 +47,19 @@ class Tries:
         now_s: Callable[[], float] = time.monotonic,
         *,
         an_hour: int = TRIES_AN_HOUR,
-        left_s: float = 0.0,
-        keep: Callable[[float], None] = lambda _left_s: None,
+        kept: Kept = NONE_REFUSED,
+        keep: Callable[[Kept], None] = lambda _kept: None,
     ) -> None:
         self._now_s = now_s
         self._apart_s = _HOUR_S / an_hour
         self._keep = keep
-        self._kept_s = left_s if 0 < left_s <= _HOUR_S else 0.0
+        self._kept = kept if 0 < kept.left_s <= _HOUR_S else NONE_REFUSED
         # When a refused one may be tried again.
-        self._again_s = dict.fromkeys(Door, now_s() + self._kept_s if self._kept_s else float("-inf"))
+        self._again_s = dict.fromkeys(Door, now_s() + self._kept.left_s if self._kept.left_s else float("-inf"))
         self._good: set[Door] = set()  # let us in when asked last
+        if self._kept.stream_good:
+            self._good.add(Door.STREAM)
+            self._again_s[Door.STREAM] = float("-inf")
         self._trying = False
         self._key: object = _NOT_ASKED
         self._lock = threading.Lock()
@@ -83,8 +97,7 @@ class Tries:
             self._again_s[door] = float("-inf")
             self._good.add(door)
             self._trying = False
-            if max(self._again_s.values()) <= self._now_s():
-                self._note(0.0)
+            self._note(self._kept.left_s if max(self._again_s.values()) > self._now_s() else 0.0)
 
     def unheard(self) -> None:
         """It said neither: it was not reached, or broke off; after `accepted` or `refused` this changes nothing."""
@@ -92,9 +105,10 @@ class Tries:
             self._trying = False
 
     def _note(self, left_s: float) -> None:
-        if left_s != self._kept_s:
-            self._kept_s = left_s
-            self._keep(left_s)
+        kept = Kept(left_s, left_s > 0 and Door.STREAM in self._good)
+        if kept != self._kept:
+            self._kept = kept
+            self._keep(kept)
 
     def _wait_s(self, key: object, door: Door) -> float:
         if self._key is _NOT_ASKED:

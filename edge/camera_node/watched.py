@@ -95,8 +95,8 @@ class Watched:
 
     def said(self, now_s: float, cause: Finding | None) -> Said | None:
         """What holds now; `cause` is the pole's. None before anything is known."""
-        failing_s = 0.0 if self._failing_s is None else now_s - self._failing_s
-        if self.failure not in (None, Failure.SLOW_FRAMES) and failing_s >= OFFLINE_AFTER_S:
+        failing_s = self._failed_s(now_s)
+        if self.lost is not None and failing_s >= OFFLINE_AFTER_S:
             common = cause if cause is not None and cause.cause is not Cause.CAMERA else None
             why, detail = self._named if common is None else (common.cause, common.evidence)
             return Said(OFFLINE, str(why), SURE_PERCENT, detail)
@@ -124,15 +124,23 @@ class Watched:
         sure = self._judge.verdict.confidence_percent >= SURE_PERCENT
         return sure and self._pictures >= LEAST_PICTURES and kind != "frozen"
 
+    def blind(self, now_s: float) -> bool:
+        """Whether it was looked at and shows nothing, for so long that it is no hiccup; few pictures are pictures."""
+        lost = self.lost is not None and self._failed_s(now_s) >= OFFLINE_AFTER_S
+        return self._looked and (lost or self._judge.verdict.kind != SEEING)
+
     @property
-    def blind(self) -> bool:
-        """Whether it was looked at and gives no picture that shows something."""
-        return self._looked and self.trouble() is not None
+    def lost(self) -> Failure | None:
+        """Why the last look gave no picture; None when it gave one, or there was no look."""
+        return self.failure if _blinds(self.failure) else None
 
     @property
     def looked(self) -> bool:
         """Whether there was any look at it."""
         return self._looked
+
+    def _failed_s(self, now_s: float) -> float:
+        return 0.0 if self._failing_s is None else now_s - self._failing_s
 
     def quality(self, now_s: float) -> Quality:
         """Frames, stalls, reconnects and the score."""

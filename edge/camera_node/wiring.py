@@ -83,7 +83,7 @@ def parts(config: NodeConfig, clock: Clock, outbox: Outbox, uplink: Uplink, memo
     node = Node(
         lenses,
         seen,
-        pole=Pole(memory.recall("pole", None)),
+        pole=Pole(memory.recall("pole", None), started_s=0.0),  # monotonic seconds count from there
         relays=relays,
         live=live,
         updating=_updating(names, memory, clock),

@@ -137,10 +137,20 @@ def test_a_snapshot_comes_when_it_is_asked_for(new_camera: NewCamera, watch: Wat
     camera = new_camera("snapped", keyframe_every_s=0.3)
     eye = watch.open(sight(camera, every_s=10.0), credentials)
     watch.until(None, "snapped")
-    eye.snapshot(width_px=320, quality=40)
+    for width_px in (640, 640, 320):  # an impatient finger: the last one is taken
+        eye.snapshot(width_px=width_px, quality=40)
     taken = watch.seen.get(timeout=SOON_S)
     assert isinstance(taken, Taken)
     assert taken.jpeg.startswith(b"\xff\xd8") and taken.width_px == 320
+    assert isinstance(watch.seen.get(timeout=SOON_S), Outcome)
+
+
+def test_one_that_is_wanted_of_a_camera_that_is_down_hammers_nobody(watch: Watch, credentials: Credentials) -> None:
+    eye = watch.open(Sight("down", "rtsp://127.0.0.1:9/x", every_s=0.3, again_s=1.0), credentials)
+    watch.until(Failure.PORT, "down")
+    eye.snapshot()
+    time.sleep(2.5)
+    assert sum(eye.failed.values()) <= 4
 
 
 def test_a_restart_opens_the_stream_anew(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:

@@ -283,6 +283,20 @@ def test_cameras_that_nothing_answers_for_are_one_alarm_of_their_switch(site: Si
     assert [one["cause"] for one in site.events("pole_alarm_over")] == ["switch"]
 
 
+def test_an_alarm_that_stood_is_not_over_before_its_cameras_were_looked_at(site: Site) -> None:
+    site.looks = dict.fromkeys(NAMES, Failure.ADDRESS)
+    site.after(60)
+    site.relays.close()
+    site.start()
+    for _ in range(60):  # packets, and no keyframe yet
+        site.now_s += 1.0
+        site.node.turn(site.now_s)
+    assert site.events("pole_alarm_over") == []
+    site.looks = dict.fromkeys(NAMES)
+    site.after(60)
+    assert len(site.events("pole_alarm_over")) == 1
+
+
 def test_an_alarm_that_stood_before_a_restart_is_not_said_again_and_ends(site: Site) -> None:
     site.looks = dict.fromkeys(NAMES, Failure.ADDRESS)
     site.after(60)
@@ -336,8 +350,12 @@ def test_a_camera_that_hangs_is_rebooted_and_its_power_cut_only_when_the_other_o
     site.after(300)
     assert (site.steps(), site.rebooted) == (["gate restart", "gate reboot"], ["gate"])
     assert not site.dark
+    site.looks["yard"] = Failure.SLOW_FRAMES
+    site.after(20)
     site.looks["yard"] = Failure.CODEC  # it answers, and shows nothing: nothing is lost with it
     site.after(EVERY_S)
+    assert not site.dark, "few pictures are pictures, and one look may be a hiccup"
+    site.after(OFFLINE_AFTER_S)
     assert (site.steps()[-1], site.dark) == ("gate cut", True)
     site.after(CUT_OFF_S)
     assert not site.dark
@@ -394,6 +412,13 @@ def test_a_picture_asked_for_comes_small_at_once_and_large_from_the_next_keyfram
     assert site.verbs["snapshot"]({"camera": "gate", "large": True}) == "a large picture follows"
     site.tell(Taken("gate", b"\xff\xd8" + bytes(50_000), LARGE_PX, site.now_s))
     assert len(site.rows(KIND_SNAPSHOT)[-1].image) == 50_002
+
+
+def test_a_large_one_of_a_camera_that_gives_no_picture_is_refused(site: Site) -> None:
+    site.looks["gate"] = Failure.PORT
+    site.after(EVERY_S)
+    with pytest.raises(ValueError, match="no picture: port"):
+        site.verbs["snapshot"]({"camera": "gate", "large": True})
 
 
 def test_one_that_is_too_large_even_for_large_comes_smaller(site: Site) -> None:

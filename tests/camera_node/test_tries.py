@@ -53,6 +53,17 @@ def test_a_box_that_starts_again_and_again_shows_a_refused_password_once(box: Bo
     assert tries.claim(WRONG)
 
 
+def test_a_stream_that_lets_us_in_though_onvif_refuses_goes_on_after_a_restart(box: Box) -> None:
+    tries = box.started()
+    for door, said in ((Door.STREAM, tries.accepted), (Door.ONVIF, tries.refused)):
+        assert tries.claim(RIGHT, door)
+        said(door)
+    tries = box.started()
+    assert tries.claim(RIGHT, Door.STREAM) and not tries.claim(RIGHT, Door.ONVIF)
+    tries.refused(Door.STREAM)
+    assert not box.started().claim(RIGHT, Door.STREAM)
+
+
 def test_another_file_may_hold_another_password_which_is_tried_at_once(box: Box) -> None:
     box.started().refused()
     assert not box.started().claim(RIGHT)

@@ -77,6 +77,15 @@ class Site:
         return said
 
 
+def test_what_starts_together_with_the_box_is_no_alarm_until_it_had_the_time_to() -> None:
+    site = Site()
+    site.pole = Pole(started_s=site.now_s - 30.0)
+    starting = dict.fromkeys(NAMES, "address")
+    assert site.look(BOOT_S - 35.0, cameras=starting) == []
+    assert site.pole.elsewhere("cam-1", site.now_s) == "booting"
+    assert site.look(COMMON_HOLD_S + 10.0, cameras=starting) == ["+switch"]
+
+
 def test_eight_dead_cameras_on_a_dead_switch_are_one_alarm() -> None:
     site = Site()
     site.look(60)

@@ -23,6 +23,7 @@ from edge.camera_node.recovery import (
     PACES,
     REMEDIES,
     SETTLE_S,
+    STARTED_S,
     STAYS_S,
     USELESS_AFTER,
     Effect,
@@ -141,6 +142,16 @@ def test_it_says_why_it_does_nothing(box: Box, change: dict[str, Any], held: str
     assert box.ladder.held == held
 
 
+@pytest.mark.parametrize("last", ["address", "port", "no_frames"])
+def test_a_camera_that_starts_is_neither_rebooted_nor_cut(box: Box, last: str) -> None:
+    link = replace(SEES, failure="link")
+    assert box.run(60, link) == []
+    assert box.ladder.held == "starting"
+    steps = box.run(STARTED_S - 65, replace(FROZEN, failure=last))
+    assert steps in ([], [Step.RESTART])
+    assert box.run(10, replace(FROZEN, failure=last)) != [], "it does not start"
+
+
 def test_our_own_stream_is_restarted_while_somebody_watches_and_nothing_harder_is(box: Box) -> None:
     assert box.run(DAY_S / 4, replace(FROZEN, watched=True)) == [Step.RESTART]
 
@@ -156,7 +167,7 @@ def test_a_step_is_on_disk_before_it_is_done() -> None:
     link = replace(SEES, failure="link")
     ladder.turn(link, 1.0)
     with pytest.raises(KeyboardInterrupt):
-        ladder.turn(link, 60.0)
+        ladder.turn(link, 1.0 + STARTED_S)
     again = Box()
     again.kept = kept[-1]
     again.reboot()
@@ -165,7 +176,7 @@ def test_a_step_is_on_disk_before_it_is_done() -> None:
 
 def test_what_is_used_up_survives_a_reboot_and_the_time_without_power_does_not_count(box: Box) -> None:
     link = replace(SEES, failure="link")
-    assert box.run(100, link) == [Step.CUT]
+    assert box.run(STARTED_S + 5, link) == [Step.CUT]
     for _ in range(40):  # ever again before its hour is over
         box.reboot()
         assert box.run(3_000, link) == []
