@@ -20,8 +20,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeGuard
 
 SETTLE_S: Final = 30.0  # a failure younger than this may mend itself: a stream lost to one bad minute of the switch
-# A camera that starts (after mains came back, each night by itself) looks dead for 40 to 120 s, or like one whose stream
-# server hangs: until then it is neither rebooted nor cut.
+# A camera that starts (after mains came back, each night by itself) looks dead for 40 to 120 s, or like one whose
+# stream server hangs: until then it is neither rebooted nor cut.
 STARTING: Final = frozenset({"link", "address", "port"})
 STARTED_S: Final = 180.0
 STAYS_S: Final = 60.0  # seeing for so long is a recovery; less is the same outage
