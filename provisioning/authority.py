@@ -67,10 +67,14 @@ class Issuer:
 
 
 def found_authority(directory: Path, city: str, *, root_directory: Path | None = None) -> Issuer:
-    """Make root and issuing key; the root's key goes to `root_directory` when given. Refuses to replace anything."""
+    """Make root and issuing key; the root's key goes to `root_directory` when given. Refuses to replace anything.
+
+    `root_directory` has to be there: a stick that is not mounted would leave the root's key on this machine.
+    """
     safe = root_directory or directory
-    for folder in (directory, safe):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if root_directory is not None and not root_directory.is_dir():
+        raise NoAuthority(_("{path} is not there: is the stick mounted?").format(path=root_directory))
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in (safe / "root.key", directory / "root.pem", directory / "issuing.key"):
         if path.exists():
             raise NoAuthority(_("{path} is there already: an authority is made once").format(path=path))

@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from edge.clock import Clock
 from edge.errors import LinkRefused
-from edge.tls import Identity, make_context, refusal
+from edge.tls import Identity, LinkSocket, make_context, refusal
 from provisioning.words import _
 from running.paho_loop import stop_loop
 
@@ -41,11 +41,13 @@ class Visit:
         self._name, self._host, self._port, self._hear = name, host, port, hear
         self._within_s = within_s
         self._reasons: list[Any] = []
+        self._socket: LinkSocket | None = None
         self._answered = threading.Event()
         self._heard: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None: the connection has ended
         self._client = paho.Client(CallbackAPIVersion.VERSION2, name, reconnect_on_failure=False)
         self._client.connect_timeout = within_s
         self._client.tls_set_context(make_context(identity, clock))
+        self._client.on_socket_open = self._on_socket_open
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = lambda _client, _userdata, message: self._heard.put(bytes(message.payload))
@@ -84,15 +86,28 @@ class Visit:
     def _welcomed(self) -> None:
         if not self._answered.wait(self._within_s):
             raise TimeoutError(_("{host} port {port} does not answer").format(host=self._host, port=self._port))
-        if not self._reasons or self._reasons[0].is_failure:
-            why = (self._reasons or [_("hung up")])[0]
-            raise LinkRefused(_("the broker does not let {name} in: {why}").format(name=self._name, why=why))
+        if not self._reasons:
+            raise self._broken()
+        if self._reasons[0].is_failure:
+            raise self._refused(self._reasons[0])
         if self._hear is not None:
             self._client.subscribe(self._hear, qos=0)
+
+    def _broken(self) -> OSError:
+        """Ended before any answer: by an alert about our certificate, or, when there was none, by the network."""
+        if self._socket is not None and (why := refusal(self._socket.failure)) is not None:
+            return self._refused(why)
+        return ConnectionResetError(_("the connection to {host} was lost").format(host=self._host))
+
+    def _refused(self, why: object) -> LinkRefused:
+        return LinkRefused(_("the broker does not let {name} in: {why}").format(name=self._name, why=why))
 
     def _leave(self) -> None:
         self._client.disconnect()
         stop_loop(self._client)
+
+    def _on_socket_open(self, _client: Any, _userdata: Any, opened: Any) -> None:
+        self._socket = opened
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._reasons.append(reason)

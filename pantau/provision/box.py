@@ -21,6 +21,7 @@ from provisioning.ticket import read_ticket
 from provisioning.trust import prepare
 from provisioning.values import RegistryError
 from provisioning.words import _
+from settings import EXIT_CONFIG
 
 ConfigPath = Annotated[Path, Option("--config", help="The box's enrolment.toml.")]
 FILE = Path("/etc/pantau/enrolment.toml")
@@ -40,7 +41,7 @@ def enrol(
 
     Exit 0 done, 75 try again later (no network, server away), 1 refused, 78 the file is wrong.
     """
-    given = _on_card(load_enrolment(config).enrolment.code_path) if config.exists() else None
+    given = _carefully(lambda: _on_card(load_enrolment(config).enrolment.code_path)) if config.exists() else None
     given = given or _typed()
     ticket = read_ticket(given) if given else None
     if ticket is not None:
@@ -53,8 +54,7 @@ def enrol(
     become_owner(found.identity.directory)
     if not given and (again or Identities(found.identity.directory).current() is None):
         # Not asked with an empty one: the server would count it as a guess.
-        sys.stderr.write("pantau-provision: " + _("no code: type it, or scan the label") + "\n")
-        raise Exit(EXIT_REFUSED)
+        raise Exit(_told(_("no code: type it, or scan the label"), EXIT_REFUSED))
     issued = _carefully(lambda: _enroller(found).enrol(given, again=again))
     _carefully(lambda: found.enrolment.code_path.unlink(missing_ok=True))  # worth nothing to a thief any more
     day = f"{issued.not_valid_after_utc:%Y-%m-%d}"
@@ -67,6 +67,7 @@ def renew(
 ) -> None:
     """Renew this box's certificate when two thirds of its life are over; a timer calls it daily."""
     found = load_enrolment(config)
+    become_owner(found.identity.directory)
     now = dt.datetime.now(dt.UTC)
     issued = _carefully(lambda: _enroller(found).renew(now=now, whatever=whatever))
     if issued is None:
@@ -97,14 +98,22 @@ def _carefully(act: Callable[[], Given]) -> Given:
     try:
         return act()
     except NotIssued as error:
-        sys.stderr.write(f"pantau-provision: {error}\n")
-        raise Exit(EXIT_TRY_AGAIN if error.again else EXIT_REFUSED) from error
+        raise Exit(_told(error, EXIT_TRY_AGAIN if error.again else EXIT_REFUSED)) from error
+    except PermissionError as error:
+        if error.filename is None:  # of a network, not of a file
+            raise Exit(_told(error, EXIT_TRY_AGAIN)) from error
+        told = _("{path}: {why}; with sudo, and without -u pantau?")
+        raise Exit(_told(told.format(path=error.filename, why=error.strerror), EXIT_CONFIG)) from error
     except (LinkRefused, FileNotFoundError) as error:
-        sys.stderr.write(f"pantau-provision: {error}\n")
-        raise Exit(EXIT_REFUSED) from error
+        raise Exit(_told(error, EXIT_REFUSED)) from error
     except OSError as error:
-        sys.stderr.write(f"pantau-provision: {error}\n")
-        raise Exit(EXIT_TRY_AGAIN) from error
+        raise Exit(_told(error, EXIT_TRY_AGAIN)) from error
+
+
+def _told(why: object, code: int) -> int:
+    """The exit code, once it was said why."""
+    sys.stderr.write(f"pantau-provision: {why}\n")
+    return code
 
 
 def _typed() -> str:

@@ -67,6 +67,7 @@ def card(
         with counted(len(names)) as counts:
             written = {}
             for name in names:
+                registry.known_unit(name)  # before a folder is called like it
                 target = boot if out is None else _folder(out / name)
                 try:
                     written[name] = maker.write(name, target, code)
@@ -101,6 +102,8 @@ class Maker:
         """The card's files into a folder; False when they are there already. Raises RegistryError, OSError."""
         box = self.registry.known_unit(name)
         sim = self.registry.sim(box.iccid) if box.iccid else None
+        if code is not None and not self.enrolments.kept_code(name, code):
+            raise RegistryError(_("the code is not {unit}'s, or no longer good").format(unit=name))
         given = code or self._on_card(name, folder / CODE)
         if given is None:
             given = self.enrolments.new_code(Identity(name=name, role="unit"), lasts_ms=self.lasts_ms)

@@ -262,3 +262,33 @@ def test_one_card_or_many_and_many_need_a_spreadsheet_of_units(office: Office, t
     assert office.run("card", str(card), "--units", str(sheet)).exit_code == 2
     done = office.run("card", str(card), "--units", str(sheet), "--out", str(tmp_path / "cards"))
     assert "wanted a spreadsheet of units, not of sims" in str(done.exception)
+
+
+def test_a_code_of_another_box_or_of_a_retired_one_is_on_no_card(office: Office, tmp_path: Path) -> None:
+    card = flashed(tmp_path / "bootfs", trixie=True)
+    drawn = json.loads(office.run("code", "box-2", "--json").stdout)["box-2"]
+    (tmp_path / "code").write_text(f"{drawn}\n")
+    words = ("card", str(card), "--code-file", str(tmp_path / "code"), "--unit")
+    before = contents(card)
+    assert "not box-1's" in str(office.run(*words, "box-1").exception)
+    assert office.run("retire", "box-2", "--yes").exit_code == 0
+    assert "box-2" in str(office.run(*words, "box-2").exception)
+    assert contents(card) == before
+
+
+def test_no_folder_is_called_like_a_box_that_is_not_known(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "units.csv").write_text("unit\n../../esc\n")
+    words = ("card", str(flashed(tmp_path / "bootfs", trixie=True)), "--units", str(tmp_path / "units.csv"))
+    out = tmp_path / "a" / "b"
+    assert office.run(*words, "--out", str(out)).exception is not None
+    assert not (tmp_path / "esc").exists() and not out.exists()
+
+
+def test_the_roots_key_is_not_left_here_because_its_stick_is_not_mounted(tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    words = ["authority", "jakarta", "--root", str(stick), "--authority", str(tmp_path / "authority")]
+    done = CliRunner().invoke(app, words)
+    assert "is not there" in str(done.exception) and not stick.exists() and not (tmp_path / "authority").exists()
+    stick.mkdir()
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert (stick / "root.key").exists()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shutil
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -16,11 +21,13 @@ from random import Random
 
 import pytest
 from test_est import SERVER
+from typer.testing import CliRunner
 
 from broker.acl import Roles
 from broker.mosquitto import ThrowawayMosquitto
 from edge.clock import Clock
 from edge.errors import LinkRefused
+from pantau.provision.app import app
 from provisioning.authority import Issuer, found_authority
 from provisioning.broker_try import try_broker
 from provisioning.enrol import POINTS, Enroller, due
@@ -31,9 +38,11 @@ from provisioning.identity import Identities
 from provisioning.registry import Registry
 from provisioning.values import Unit
 from provisioning.x509 import Identity, identity_of, key_pem, new_key, pem
+from settings import EXIT_CONFIG
 from stage.city import free_port
 from tests.cards import mounted_card
 
+OWNER = 61_418  # nobody's
 STATE = "state"  # where the box keeps what it is: a folder, or a card that loses power
 BOX = """
 import os, signal, sys
@@ -215,3 +224,85 @@ def test_a_server_that_another_authority_vouches_for_is_not_asked(office: Office
     client = EstClient(Server(host="localhost", port=office.port, ca_path=tmp_path / "mine" / "ca.pem"), clock)
     with pytest.raises(NotIssued, match="certificate"):
         client.enrol("box-1", office.code(), new_key())
+
+
+def test_a_connection_that_breaks_is_no_refusal_and_one_tries_again(office: Office) -> None:
+    """A bad link between the handshake and the broker's answer must not cost a box the certificate it just got."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(office.home / "broker.pem", office.home / "broker.key")
+    assert office.box("enrol", "", office.code()) == 0
+    current = Identities(office.home / STATE / "box").current()
+    assert current is not None
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            taken, _ = listening.accept()
+            with context.wrap_socket(taken, server_side=True) as link:
+                link.recv(100)
+
+        breaking = threading.Thread(target=hang_up)
+        breaking.start()
+        box = enroller(office.home, office.port, listening.getsockname()[1])
+        with pytest.raises(ConnectionResetError, match="was lost") as broken:
+            box.try_broker(box._identity(current))
+        breaking.join()
+    assert not isinstance(broken.value, LinkRefused)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("verb", ["enrol", "renew"])
+def test_what_root_does_for_a_box_it_does_as_the_boxs_own_user(
+    verb: str, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[int] = []
+    monkeypatch.setattr(os, "setgroups", lambda _groups: None)
+    monkeypatch.setattr(os, "setgid", became.append)
+    monkeypatch.setattr(os, "setuid", became.append)
+    (open_folder / "identity").mkdir()
+    os.chown(open_folder / "identity", OWNER, OWNER)
+    done = CliRunner().invoke(app, [verb, "--config", str(configured(open_folder))])
+    assert became == [OWNER, OWNER]
+    assert done.exit_code == 1, "it has no identity, and there is no code"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_read_the_code_is_told_how(open_folder: Path) -> None:
+    config, codes = configured(open_folder), open_folder / "codes"
+    codes.mkdir(mode=0o700)
+    (codes / "code").write_text("ABCD-EFGH-JKLM\n")
+    os.seteuid(OWNER)
+    try:
+        done = CliRunner().invoke(app, ["enrol", "--config", str(config)])
+    finally:
+        os.seteuid(0)
+    assert done.exit_code == EXIT_CONFIG
+    assert done.stderr.startswith("pantau-provision: ") and "with sudo" in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
+def configured(folder: Path) -> Path:
+    (folder / "ca.pem").write_text("")
+    (folder / "enrolment.toml").write_text(
+        f"""
+        [unit]
+        id = "box-1"
+        [enrolment]
+        host = "localhost"
+        ca_path = "{folder}/ca.pem"
+        code_path = "{folder}/codes/code"
+        [broker]
+        host = "localhost"
+        [identity]
+        directory = "{folder}/identity"
+        """
+    )
+    return folder / "enrolment.toml"
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that others may enter, as /var/lib is: pytest's own are closed to them."""
+    folder = Path(tempfile.mkdtemp(prefix="pantau-enrol-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
