@@ -20,6 +20,7 @@ _COUNTED: Final = {
     "refused_rows": ("pantau_bridge_refused_rows_total", "Rows whose check did not hold: not stored, the unit is told"),
     "refused_topic": ("pantau_bridge_refused_topics_total", "Parcels on a topic that is no unit's"),
     "store_unavailable": ("pantau_bridge_store_unavailable_total", "Attempts to commit that the store refused"),
+    "faulty_notes": ("pantau_bridge_faulty_notes_total", "What the desk's own code stumbled over and left out"),
     "presence_unwritten": ("pantau_bridge_presence_unwritten_total", "Times presence.json could not be written"),
 }  # fmt: skip
 _MALFORMED: Final = "malformed: "

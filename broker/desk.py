@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from broker.bridge_state import BridgeState, Verdict, judge, parse_state
 from broker.calls import Calls
-from broker.committer import Alarm, Result, Send, reason
+from broker.committer import ROW_FAULTS, Alarm, Result, Send, reason
 from broker.downlink import Downlink
 from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
 from running.turns import Away, Stop
@@ -26,6 +26,7 @@ from wire.decode import decode_body
 from wire.errors import PeerViolation
 from wire.inputs import BY, CALL, SOS, SOS_ACKNOWLEDGED, TIMES
 from wire.kinds import KIND_EVENT
+from wire.ranges import MAX_SEQ
 from wire.topics import bridge_state, command, desired, parse_unit_topic
 
 log = logging.getLogger(__name__)
@@ -133,11 +134,17 @@ class Desk:
             return
 
     def _take_one(self, note: Note) -> None:
-        """What breaks the contract is counted; a result comes here stored, whether its body can be read or not."""
+        """What breaks the contract is counted; a result comes here stored, whether its body can be read or not.
+
+        What our own code stumbles over is said once and counted: no note ends the bridge, which would hear it again.
+        """
         try:
             self._read(note)
         except PeerViolation as error:
             self.counters[reason("malformed", error)] += 1
+        except ROW_FAULTS:
+            log.log(logging.DEBUG if self.counters["faulty_notes"] else logging.ERROR, "a note's fault", exc_info=True)
+            self.counters["faulty_notes"] += 1
 
     def _read(self, note: Note) -> None:
         match note:
@@ -189,6 +196,8 @@ class Desk:
             self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body))
         elif isinstance(body, records_pb2.Reported):
             version, said = body.version, body.json
+            if version > MAX_SEQ:  # the field has 64 bits, SQLite's integers 63
+                raise PeerViolation("reported version too large")
             self._with_downlink(lambda downlink: downlink.reported(result.unit, version, said, utc_ms=_utc_ms()))
 
     def _alarm(self, alarm: Alarm) -> None:

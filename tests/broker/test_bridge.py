@@ -24,8 +24,9 @@ from broker.store import Arrival, Outcome, Store, StoreUnavailable, StoreVersion
 from broker.store.sqlite import SqliteStore
 from provisioning.throwaway import Authority
 from wire import records_pb2
-from wire.encode import parcel, result
-from wire.kinds import CLASS_ALARM, CLASS_STATUS, KIND_EVENT, KIND_RESULT, KIND_TRACK
+from wire.encode import event, parcel, reported, result
+from wire.inputs import BY, CALL, SOS, SOS_ACKNOWLEDGED, TIMES
+from wire.kinds import CLASS_ALARM, CLASS_STATUS, KIND_EVENT, KIND_REPORTED, KIND_RESULT, KIND_TRACK
 from wire.ranges import Ranges
 
 Connect = Callable[..., MqttClient]
@@ -239,6 +240,23 @@ def test_poison_is_counted_and_the_next_parcel_is_stored(
         assert bridge.stop() == 0
 
 
+EDGES = st.sampled_from([0, 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1])
+PLACES = st.sampled_from([None, 0, -(2**31), 2**31 - 1])
+WORDS = st.text(max_size=5) | EDGES.map(str)
+SAID = (  # (class, kind, body) of what the desk reads
+    st.builds(reported, at=st.just((1, 0, 0)), version=EDGES, json=WORDS).map(
+        lambda body: (CLASS_STATUS, KIND_REPORTED, body)
+    )
+    | st.builds(result, at=st.just((1, 0, 0)), command_id=WORDS, ok=st.booleans(), detail=WORDS).map(
+        lambda body: (CLASS_STATUS, KIND_RESULT, body)
+    )
+    | st.builds(
+        event, at=st.just((1, 0, 0)), name=st.sampled_from([SOS, SOS_ACKNOWLEDGED]), lat_e7=PLACES, lon_e7=PLACES,
+        detail=st.fixed_dictionaries({CALL: WORDS, TIMES: WORDS, BY: WORDS}),
+    ).map(lambda body: (CLASS_ALARM, KIND_EVENT, body))
+)  # fmt: skip
+
+
 def test_any_bytes_leave_the_bridge_alive(make_bridge: Callable[..., RunningBridge], unit: UnitVoice) -> None:
     good = parcel(9, [row(seq) for seq in range(1, 5)], waiting_bytes=5, session=3)
 
@@ -247,7 +265,8 @@ def test_any_bytes_leave_the_bridge_alive(make_bridge: Callable[..., RunningBrid
         st.binary(max_size=200)
         | st.tuples(st.integers(0, len(good) - 1), st.binary(min_size=1, max_size=4)).map(
             lambda cut: good[: cut[0]] + cut[1] + good[cut[0] + len(cut[1]) :]
-        ),
+        )
+        | SAID.map(lambda said: parcel(9, [row(9, said[2], cls=said[0], kind=said[1])])),
         st.sampled_from(["up", "bulk", "birth"]),
     )
     def send(payload: bytes, lane: str) -> None:
@@ -261,6 +280,7 @@ def test_any_bytes_leave_the_bridge_alive(make_bridge: Callable[..., RunningBrid
             pass
         assert 1 in receipt.ranges
         assert bridge.stop() == 0
+        assert "faulty_notes" not in read_presence(bridge.settings.presence_path)[1]
 
 
 def test_a_reserved_name_is_no_unit(
