@@ -19,11 +19,12 @@ from broker.bridge_figures import bridge_figures
 from broker.bridge_state import BridgeState
 from broker.calls import Calls
 from broker.committer import LISTEN_LONG_S, Committer
-from broker.desk import NOBODY, Desk, DownConnected, Note, Notice, ReaderConnected
+from broker.desk import NOBODY, Desk, DownConnected, Notice, ReaderConnected
 from broker.downlink import Downlink
 from broker.figure import Figure
 from broker.lanes import Lanes, Queued
 from broker.mqtt import Endpoint, Link
+from broker.notes import Notes
 from broker.receipts import Receipts
 from broker.stopping import Stop
 from broker.store import Store, StoreVersion
@@ -44,7 +45,6 @@ SUBSCRIPTIONS: Final = (
 )
 EXIT_CLEAN: Final = 0
 EXIT_FAILED: Final = 1
-NOTES_LIMIT: Final = 50_000  # births of two big cities at once; more are dropped and counted
 NOTICE_LIMIT_BYTES: Final = 4096
 # Of the 5 s a stop may take: for the running commit, for the last words, for a broker that takes none.
 COMMIT_WITHIN_S: Final = 2.5
@@ -84,8 +84,8 @@ class Bridge:
         self._settings = settings
         self._at = at
         self._stop = stop
-        self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
-        self._notes_dropped = 0
+        self._notes = Notes()
+        self._notices_too_long = 0
         self._lanes = Lanes()
         self._down = Link(
             settings.receipts, f"{settings.name}-receipts", connected=lambda: self._notes.put(DownConnected())
@@ -154,11 +154,11 @@ class Bridge:
             self._lanes.live.put(Queued(topic, payload, time.monotonic()))
         elif topic.endswith("/bulk"):
             self._lanes.bulk.put(Queued(topic, payload, time.monotonic()))
-        elif self._notes.qsize() < NOTES_LIMIT and len(payload) <= NOTICE_LIMIT_BYTES:
+        elif len(payload) <= NOTICE_LIMIT_BYTES:
             self._notes.put(Notice(topic, payload, retained))
             return
         else:
-            self._notes_dropped += 1
+            self._notices_too_long += 1
             return
         if not self._committer.woken.is_set():
             self._committer.woken.set()
@@ -220,7 +220,8 @@ class Bridge:
         dropped = {
             "dropped_live": self._lanes.live.dropped,
             "dropped_bulk": self._lanes.bulk.dropped,
-            "dropped_notices": self._notes_dropped,
+            "dropped_notices": self._notes.dropped_notices + self._notices_too_long,
+            "dropped_words": self._notes.dropped_words,
         }
         return {**self._committer.counters, **dropped}
 

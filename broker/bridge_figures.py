@@ -101,6 +101,10 @@ def _queues(counters: Mapping[str, int], lanes: Lanes, slot_distance_s: float, n
         "pantau_bridge_dropped_notices_total", "Births, wills and states dropped at a full desk",
         counters.get("dropped_notices", 0),
     )  # fmt: skip
+    yield counter(
+        "pantau_bridge_dropped_words_total", "Results, reports and calls of a unit that had as many waiting as one may",
+        counters.get("dropped_words", 0) + counters.get("crowded_words", 0),
+    )  # fmt: skip
     yield gauge(
         "pantau_bridge_number_distance_seconds", "How long a unit that draws a number now is told to wait",
         slot_distance_s,

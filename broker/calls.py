@@ -6,7 +6,8 @@ The bridge writes what boxes said, a dispatcher's command line who has it; a lis
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,10 +54,15 @@ class Calls:
         self._database = sqlite3.connect(path, timeout=2.0, isolation_level=None)
         self._database.executescript(_SCHEMA)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is written in it is one transaction."""
+        self._database.execute("BEGIN IMMEDIATE")
+        with self._database:
+            yield
+
     def called(self, unit: str, call: str, times: int, place: tuple[int, int] | None, now_utc_ms: int) -> None:
-        """The unit said it (again); an id that no box draws is none."""
-        if not 0 < len(call) <= LONGEST_CALL:
-            return
+        """The unit said it (again)."""
         self._database.execute(
             "INSERT INTO calls (unit, call, heard_utc_ms, said_utc_ms, times, lat_e7, lon_e7) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (unit, call) DO UPDATE SET "
@@ -117,8 +123,7 @@ class Calls:
             ).fetchall()
             if wanted(unit, heard_utc_ms)
         ]
-        self._database.execute("BEGIN IMMEDIATE")
-        with self._database:
+        with self.together():
             self._database.executemany("DELETE FROM calls WHERE unit = ? AND call = ? AND ended", old)
             self._database.executemany("UPDATE calls SET lat_e7 = NULL, lon_e7 = NULL WHERE unit = ? AND call = ?", old)
         if old:

@@ -23,6 +23,7 @@ from broker.tally import BULK, DUPLICATE, LIVE, POISON, Tally
 from running.turns import Stop
 from wire.decode import Parcel, decode_parcel, encode_receipt
 from wire.errors import PeerViolation
+from wire.inputs import SOS
 from wire.kinds import CLASS_ALARM, KIND_EVENT, KIND_REPORTED, KIND_RESULT
 from wire.ranges import MAX_SEQ, Ranges
 from wire.topics import parse_unit_topic, receipt
@@ -58,6 +59,7 @@ ODD_FLAGS: Final = tuple(
 )
 
 Found = TypeVar("Found")
+_SOS: Final = SOS.encode()  # so the names of all events that the desk waits for begin
 _ANSWERS: Final = (KIND_RESULT, KIND_REPORTED)  # kinds that the desk waits for
 
 
@@ -78,7 +80,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """An event of class alarm that is stored."""
+    """An event of class alarm that is stored and may be of a call for help."""
 
     unit: str
     body: bytes
@@ -282,7 +284,7 @@ class Committer:
             at_once = at_once or row.cls == CLASS_ALARM
             if row.kind in _ANSWERS and outcome & Outcome.STORED:
                 self._told(Result(unit=unit, kind=row.kind, body=row.body))
-            if row.cls == CLASS_ALARM and row.kind == KIND_EVENT and outcome & Outcome.STORED:
+            if row.cls == CLASS_ALARM and row.kind == KIND_EVENT and _SOS in row.body and outcome & Outcome.STORED:
                 self._told(Alarm(unit=unit, body=row.body))
             if outcome != PLAINLY_STORED:  # flags are slow: a microsecond each
                 self._count(outcome, odd)

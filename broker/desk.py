@@ -10,16 +10,17 @@ import queue
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from broker.bridge_state import BridgeState, Verdict, judge, parse_state
-from broker.calls import Calls
+from broker.calls import LONGEST_CALL, Calls
 from broker.committer import ROW_FAULTS, Alarm, Result, Send, reason
 from broker.downlink import Downlink
 from broker.presence import Heard, Register, parse_birth, read_presence, write_presence
+from broker.said import Answered, CallSaid, Said, Told, each
 from running.turns import Away, Stop
 from wire import records_pb2
 from wire.decode import decode_body
@@ -32,6 +33,8 @@ from wire.topics import bridge_state, command, desired, parse_unit_topic
 log = logging.getLogger(__name__)
 
 TURN_S: Final = 0.1
+TAKE_S: Final = 0.5  # the longest one turn works off what was noted: commands, presence and a stop wait for it
+DOWNLINK_AGAIN_S: Final = 1.0  # after the file was busy for 2 s
 DESIRED_A_TURN: Final = 50  # 500 retained documents a second after a connect: a city in 40 s, behind the receipts
 COMMANDS_EVERY_S: Final = 30.0
 PRESENCE_EVERY_S: Final = 2.0
@@ -67,6 +70,7 @@ class Fleet(NamedTuple):
 
 NOBODY: Final = Fleet(0, 0, 0)
 
+Word = TypeVar("Word")
 Note = list[Heard] | Result | Alarm | Notice | DownConnected | ReaderConnected
 
 
@@ -107,6 +111,8 @@ class Desk:
         self._ordered = downlink.newest_order()  # what was ordered before goes with the first round
         self._down_connected = False
         self._downlink_fails = False
+        self._downlink_from_s = 0.0
+        self._said = Said()
         self._yields = False
         self.fleet = NOBODY  # as of the last writing; replaced whole, for other threads
         self._spoken = self._spoken_before = False  # on any connection; on one before this
@@ -115,7 +121,8 @@ class Desk:
     def run(self, stop: Stop) -> bool:
         """Until `stop`, or until another bridge turns out to have been first."""
         while not stop.is_set() and not self._yields:
-            self._take(TURN_S)
+            self._take(TURN_S, stop.is_set)
+            self._write_down()
             now_s = time.monotonic()
             self._talk_down(now_s)
             if now_s >= self._presence_due_s:
@@ -124,22 +131,27 @@ class Desk:
         self._write_presence()
         return self._yields
 
-    def _take(self, wait_s: float) -> None:
-        """Work off what was noted so far, waiting up to `wait_s` for the first."""
+    def _take(self, wait_s: float, enough: Callable[[], bool]) -> None:
+        """Work off what was noted, waiting up to `wait_s` for the first; no longer than TAKE_S, or until `enough`."""
+        until_s = time.monotonic() + wait_s + TAKE_S
         try:
             self._take_one(self._notes.get(timeout=wait_s))
-            for _ in range(self._notes.qsize()):
+            while not enough() and time.monotonic() < until_s:
                 self._take_one(self._notes.get_nowait())
         except queue.Empty:
             return
 
     def _take_one(self, note: Note) -> None:
-        """What breaks the contract is counted; a result comes here stored, whether its body can be read or not.
-
-        What our own code stumbles over is said once and counted: no note ends the bridge, which would hear it again.
-        """
-        try:
+        """A result comes here stored, whether its body can be read or not."""
+        with self._survived():
             self._read(note)
+
+    @contextmanager
+    def _survived(self) -> Iterator[None]:
+        """What breaks the contract is counted. What our own code stumbles over is said once and counted: no note ends
+        the bridge, which would hear it again."""
+        try:
+            yield
         except PeerViolation as error:
             self.counters[reason("malformed", error)] += 1
         except ROW_FAULTS:
@@ -192,32 +204,71 @@ class Desk:
     def _result(self, result: Result) -> None:
         body = decode_body(result.kind, result.body)
         if isinstance(body, records_pb2.Result):
-            self._at("command:answered")
-            self._with_downlink(lambda downlink: self._finish(downlink, result.unit, body))
+            self._said.answer(Answered(result.unit, body.command_id, body.ok, body.detail, _utc_ms()))
         elif isinstance(body, records_pb2.Reported):
-            version, said = body.version, body.json
-            if version > MAX_SEQ:  # the field has 64 bits, SQLite's integers 63
+            if body.version > MAX_SEQ:  # the field has 64 bits, SQLite's integers 63
                 raise PeerViolation("reported version too large")
-            self._with_downlink(lambda downlink: downlink.reported(result.unit, version, said, utc_ms=_utc_ms()))
+            self._said.report(result.unit, Told(body.version, body.json, _utc_ms()))
 
     def _alarm(self, alarm: Alarm) -> None:
         """Calls for help are kept where dispatchers look; a bridge killed just here hears it when it is said again."""
         body = decode_body(KIND_EVENT, alarm.body)
-        if not isinstance(body, records_pb2.Event):
+        if not isinstance(body, records_pb2.Event) or body.name not in (SOS, SOS_ACKNOWLEDGED):
             return
-        call, by = body.detail.get(CALL, ""), body.detail.get(BY, "")
+        said = CallSaid(unit=alarm.unit, call=body.detail.get(CALL, ""), utc_ms=_utc_ms())
         if body.name == SOS:
             times = body.detail.get(TIMES, "")
-            place = (body.lat_e7, body.lon_e7) if body.HasField("lat_e7") and body.HasField("lon_e7") else None
-            said = int(times) if times.isascii() and times.isdecimal() and len(times) < 10 else 1
-            self._with_downlink(lambda _: self._calls.called(alarm.unit, call, said, place, _utc_ms()))
-        elif body.name == SOS_ACKNOWLEDGED:
-            self._with_downlink(lambda _: self._calls.ended(alarm.unit, call, by))
+            said.times = max(1, int(times)) if times.isascii() and times.isdecimal() and len(times) < 10 else 1
+            said.place = (body.lat_e7, body.lon_e7) if body.HasField("lat_e7") and body.HasField("lon_e7") else None
+        else:
+            said.by = body.detail.get(BY, "")
+        if 0 < len(said.call) <= LONGEST_CALL:  # an id that no box draws is none
+            self._said.call(said)
 
-    def _finish(self, downlink: Downlink, unit: str, result: records_pb2.Result) -> None:
-        downlink.finished(unit, result.command_id, ok=result.ok, detail=result.detail, utc_ms=_utc_ms())
-        self._calls.answered(unit, result.command_id)
+    def _write_down(self) -> None:
+        """What units have said: each kind in one transaction, and again at the next turn when that fails."""
+        said = self._said
+        for kept, write in (
+            (said.calls, self._write_calls), (said.answers, self._write_answers), (said.reports, self._write_reports),
+        ):  # fmt: skip
+            if kept and self._with_downlink(write):
+                kept.clear()
+        self.counters["crowded_words"] = said.crowded_out
+
+    def _write_calls(self, _: Downlink) -> None:
+        with self._calls.together():
+            self._each(each(self._said.calls), self._write_call)
+
+    def _write_call(self, said: CallSaid) -> None:
+        if said.times:
+            self._calls.called(said.unit, said.call, said.times, said.place, said.utc_ms)
+        if said.by is not None:
+            self._calls.ended(said.unit, said.call, said.by)
+
+    def _write_answers(self, downlink: Downlink) -> None:
+        self._at("command:answered")
+        with downlink.together():
+            self._each(
+                each(self._said.answers),
+                lambda one: downlink.finished(
+                    one.unit, one.command_id, ok=one.ok, detail=one.detail, utc_ms=one.utc_ms
+                ),
+            )
+        with self._calls.together():
+            self._each(each(self._said.answers), lambda one: self._calls.answered(one.unit, one.command_id))
         self._at("command:finished")
+
+    def _write_reports(self, downlink: Downlink) -> None:
+        with downlink.together():
+            self._each(
+                self._said.reports.items(),
+                lambda one: downlink.reported(one[0], one[1].version, one[1].json, utc_ms=one[1].utc_ms),
+            )
+
+    def _each(self, words: Iterable[Word], write: Callable[[Word], None]) -> None:
+        for word in words:
+            with self._survived():
+                write(word)
 
     def _talk_down(self, now_s: float) -> None:
         if not self._down_connected:
@@ -250,8 +301,10 @@ class Desk:
 
         self._with_downlink(send_open)
 
-    def _with_downlink(self, act: Callable[[Downlink], None]) -> None:
-        """Commands and configuration can wait: their file's trouble is said once and stops nothing."""
+    def _with_downlink(self, act: Callable[[Downlink], None]) -> bool:
+        """Whether it was done. What is in that file can wait: its trouble is said once and stops nothing."""
+        if time.monotonic() < self._downlink_from_s:
+            return False
         try:
             with self._away():
                 act(self._downlink)
@@ -259,6 +312,8 @@ class Desk:
         except sqlite3.OperationalError as error:
             log.log(logging.DEBUG if self._downlink_fails else logging.WARNING, "downlink file: %s", error)
             self._downlink_fails = True
+            self._downlink_from_s = time.monotonic() + DOWNLINK_AGAIN_S
+        return not self._downlink_fails
 
     def _write_presence(self) -> None:
         units = self.register.all()

@@ -102,15 +102,16 @@ class Downlink:
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, timeout=2.0, isolation_level=None)
         self._database.executescript(_SCHEMA)
+        self._log_holds_secrets = False  # the write-ahead log, of what was forgotten
 
     def desire(self, unit: str, document: dict[str, Any], *, who: str = "") -> Desired:
         """Want this configuration of the unit, under the next version; who wanted it is kept when given."""
-        with self._transaction():
+        with self.together():
             return self._desire(unit, document, who)
 
     def change(self, unit: str, change: Callable[[dict[str, Any]], dict[str, Any]], *, who: str) -> Desired:
         """Want what `change` makes of the present document; nobody else's change comes in between."""
-        with self._transaction():
+        with self.together():
             present = self.desired(unit)
             return self._desire(unit, change(present.document if present else {}), who)
 
@@ -143,7 +144,7 @@ class Downlink:
     def order(self, unit: str, verb: str, arguments: dict[str, Any], *, expires_utc_ms: int, who: str = "") -> Command:
         """Have a command sent; who wanted it is kept when given."""
         command = Command(id=uuid4().hex, unit=unit, verb=verb, arguments=arguments, expires_utc_ms=expires_utc_ms)
-        with self._transaction():
+        with self.together():
             self._forget_secrets("expires_utc_ms <= ?", _utc_ms())
             self._database.execute(
                 "INSERT INTO commands (id, unit, verb, arguments, expires_utc_ms) VALUES (?, ?, ?, ?, ?)",
@@ -170,17 +171,16 @@ class Downlink:
 
     def finished(self, unit: str, command_id: str, *, ok: bool, detail: str, utc_ms: int) -> None:
         """The unit's result is stored: send it no more. Another unit's word does not count."""
-        with self._transaction():
+        with self.together():
             changed = self._database.execute(
                 "UPDATE commands SET finished = 1 WHERE id = ? AND unit = ?", (command_id, unit)
             )
-            forgot = changed.rowcount and self._forget_secrets("id = ?", command_id)
+            if changed.rowcount and self._forget_secrets("id = ?", command_id):
+                self._log_holds_secrets = True
             if changed.rowcount:
                 self._database.execute(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (command_id, ok, detail, utc_ms)
                 )
-        if forgot:  # also from the write-ahead log, unless somebody reads just now
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def answer(self, command_id: str) -> Answer | None:
         """What became of a command; None while nobody knows."""
@@ -225,7 +225,11 @@ class Downlink:
         return forgot
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def together(self) -> Iterator[None]:
+        """All that is written in it is one transaction; one in another is part of that."""
+        if self._database.in_transaction:
+            yield
+            return
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -233,6 +237,9 @@ class Downlink:
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
+        if self._log_holds_secrets:  # unless somebody reads just now
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._log_holds_secrets = False
 
     def close(self) -> None:
         self._database.close()

@@ -46,6 +46,7 @@ def hold(data: bytes) -> None:
         )  # fmt: skip
         for note in (ReaderConnected(), DownConnected(), [Heard("amb-2", 3, 77, 10, True, NOW_UTC_MS)], *_notes(data)):
             desk._take_one(note)
+            desk._write_down()
         desk._talk_down(0.0)
         desk._write_presence()
         assert desk.counters["faulty_notes"] == 0

@@ -55,6 +55,7 @@ def said(desk: Desk, name: str, *, place: tuple[int, int] | None = None, **detai
     lat_e7, lon_e7 = place or (None, None)
     body = encode.event(at=(1, 0, 0), name=name, detail=detail, lat_e7=lat_e7, lon_e7=lon_e7)
     desk._take_one(Alarm(unit=UNIT, body=body))
+    desk._write_down()
 
 
 def test_a_call_is_one_however_often_it_is_said(desk: Desk, calls: Calls) -> None:
@@ -83,8 +84,10 @@ def test_or_once_the_commands_result_is_stored(desk: Desk, downlink: Downlink, c
     assert (order.verb, order.arguments) == (ACKNOWLEDGE, {CALL: "c1", BY: "Sari"})
     body = encode.result(at=(1, 0, 0), command_id=order.id, ok=ok, detail="")
     desk._take_one(Result(unit="amb-018", kind=KIND_RESULT, body=body))
+    desk._write_down()
     assert len(calls.listed()) == 1, "another unit's word does not count"
     desk._take_one(Result(unit=UNIT, kind=KIND_RESULT, body=body))
+    desk._write_down()
     assert calls.listed() == []
 
 
@@ -109,6 +112,7 @@ def test_a_box_that_has_gone_mad_fills_no_disk_and_poisons_nothing(
     said(desk, SOS, **{CALL: "x" * 1000, TIMES: "1"})
     said(desk, SOS, **{TIMES: "1"})
     desk._take_one(Alarm(unit=UNIT, body=b"\xff\xff"))
+    desk._write_down()
     found = calls.listed()
     assert len(found) == CALLS_KEPT
     assert found[-1].call == f"c{CALLS_KEPT + 49}"
