@@ -122,10 +122,9 @@ class Bridge:
         reading = self._thread("reader", lambda: reader.run(self._loop("reader")))
         receipting = self._thread("receipts", lambda: self._down.run(self._loop("receipts")))
         try:
-            yields = self._sit_at_desk(mine, reader, desk)
+            yields = self._sit_at_desk(mine, reader, desk, committing)
         finally:
-            self._stop.set()
-            self._join([committing], COMMIT_WITHIN_S)
+            self._end(committing)
             self._down.close()
             receipting.join(SAY_WITHIN_S / 2)  # a receipt that came after the last word would overrule it
             reader.publish(bridge_state(self._settings.name), replace(mine, online=False).encode(), qos=1, retain=True)
@@ -172,7 +171,13 @@ class Bridge:
                 continue
         return None
 
-    def _sit_at_desk(self, mine: BridgeState, reader: Link, loop: LoopStop) -> bool:
+    def _end(self, committing: threading.Thread) -> None:
+        """Once the running commit is finished, if it can be."""
+        self._stop.set()
+        if not self.stuck:
+            self._join([committing], COMMIT_WITHIN_S)
+
+    def _sit_at_desk(self, mine: BridgeState, reader: Link, loop: LoopStop, committing: threading.Thread) -> bool:
         topic, state = bridge_state(self._settings.name), mine.encode()
 
         def publish_state() -> None:
@@ -196,7 +201,10 @@ class Bridge:
                 away=loop.elsewhere,
                 at=self._at,
             )
-            return desk.run(loop)
+            yields = desk.run(loop)
+            self._end(committing)
+            desk.last_words()
+            return yields
 
     @property
     def ready(self) -> bool:

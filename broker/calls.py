@@ -79,12 +79,15 @@ class Calls:
     def ended(self, unit: str, call: str, by: str) -> None:
         """The unit knows that somebody has acknowledged it."""
         self._database.execute(
-            "UPDATE calls SET ended = 1, by = coalesce(by, ?) WHERE unit = ? AND call = ?", (by, unit, call)
+            "UPDATE calls SET ended = 1, by = coalesce(by, ?) WHERE unit = ? AND call = ? AND NOT ended",
+            (by, unit, call),
         )
 
     def answered(self, unit: str, command_id: str) -> None:
         """The unit has answered this command; another unit's word does not count."""
-        self._database.execute("UPDATE calls SET ended = 1 WHERE unit = ? AND command = ?", (unit, command_id))
+        self._database.execute(
+            "UPDATE calls SET ended = 1 WHERE unit = ? AND command = ? AND NOT ended", (unit, command_id)
+        )
 
     def listed(self, *, ended: bool = False) -> list[Call]:
         """Calls that go on, oldest first; with `ended` those that are over, too."""

@@ -71,19 +71,24 @@ class Send(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A command's result, or what a unit reports of its configuration (`kind` tells which), that is stored."""
+    """A command's result, or what a unit reports of its configuration (`kind` tells which), that is stored.
+
+    `again`: it was stored before, maybe by a bridge that was killed before it told anybody.
+    """
 
     unit: str
     kind: int
     body: bytes
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """An event of class alarm that is stored and may be of a call for help."""
+    """An event of class alarm that is stored and may be of a call for help; `again` as of a Result."""
 
     unit: str
     body: bytes
+    again: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -282,10 +287,11 @@ class Committer:
         at_once = bulk or self._receipts.greets(unit, parcel.session)
         for row, outcome in zip(parcel.rows, outcomes, strict=True):
             at_once = at_once or row.cls == CLASS_ALARM
-            if row.kind in _ANSWERS and outcome & Outcome.STORED:
-                self._told(Result(unit=unit, kind=row.kind, body=row.body))
-            if row.cls == CLASS_ALARM and row.kind == KIND_EVENT and _SOS in row.body and outcome & Outcome.STORED:
-                self._told(Alarm(unit=unit, body=row.body))
+            again = not outcome & Outcome.STORED
+            if row.kind in _ANSWERS and outcome:
+                self._told(Result(unit=unit, kind=row.kind, body=row.body, again=again))
+            if row.cls == CLASS_ALARM and row.kind == KIND_EVENT and _SOS in row.body and outcome:
+                self._told(Alarm(unit=unit, body=row.body, again=again))
             if outcome != PLAINLY_STORED:  # flags are slow: a microsecond each
                 self._count(outcome, odd)
                 if outcome & Outcome.CONFLICT:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 TURN_S: Final = 0.1
 TAKE_S: Final = 0.5  # the longest one turn works off what was noted: commands, presence and a stop wait for it
+SENT_AGAIN_WITHIN_MS: Final = 86_400_000  # a box sends again what was not receipted; what is older is of an old card
 DOWNLINK_AGAIN_S: Final = 1.0  # after the file was busy for 2 s
 DESIRED_A_TURN: Final = 50  # 500 retained documents a second after a connect: a city in 40 s, behind the receipts
 COMMANDS_EVERY_S: Final = 30.0
@@ -131,6 +132,12 @@ class Desk:
         self._write_presence()
         return self._yields
 
+    def last_words(self) -> None:
+        """What was stored since `run` ended is written down: it is receipted, and no box says it again."""
+        self._take(0.0, lambda: False)
+        self._downlink_from_s = 0.0
+        self._write_down()
+
     def _take(self, wait_s: float, enough: Callable[[], bool]) -> None:
         """Work off what was noted, waiting up to `wait_s` for the first; no longer than TAKE_S, or until `enough`."""
         until_s = time.monotonic() + wait_s + TAKE_S
@@ -208,12 +215,17 @@ class Desk:
         elif isinstance(body, records_pb2.Reported):
             if body.version > MAX_SEQ:  # the field has 64 bits, SQLite's integers 63
                 raise PeerViolation("reported version too large")
-            self._said.report(result.unit, Told(body.version, body.json, _utc_ms()))
+            self._said.report(result.unit, Told(body.version, body.json, _utc_ms(), result.again))
 
     def _alarm(self, alarm: Alarm) -> None:
-        """Calls for help are kept where dispatchers look; a bridge killed just here hears it when it is said again."""
+        """Calls for help are kept where dispatchers look; a bridge killed just here hears it when it is sent again.
+
+        What an old card brings again may be of a call that is over and was purged: who still calls says so anew.
+        """
         body = decode_body(KIND_EVENT, alarm.body)
         if not isinstance(body, records_pb2.Event) or body.name not in (SOS, SOS_ACKNOWLEDGED):
+            return
+        if body.name == SOS and alarm.again and 0 < body.at.utc_ms < _utc_ms() - SENT_AGAIN_WITHIN_MS:
             return
         said = CallSaid(unit=alarm.unit, call=body.detail.get(CALL, ""), utc_ms=_utc_ms())
         if body.name == SOS:
@@ -262,7 +274,9 @@ class Desk:
         with downlink.together():
             self._each(
                 self._said.reports.items(),
-                lambda one: downlink.reported(one[0], one[1].version, one[1].json, utc_ms=one[1].utc_ms),
+                lambda one: downlink.reported(
+                    one[0], one[1].version, one[1].json, utc_ms=one[1].utc_ms, again=one[1].again
+                ),
             )
 
     def _each(self, words: Iterable[Word], write: Callable[[Word], None]) -> None:

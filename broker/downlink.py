@@ -173,7 +173,7 @@ class Downlink:
         """The unit's result is stored: send it no more. Another unit's word does not count."""
         with self.together():
             changed = self._database.execute(
-                "UPDATE commands SET finished = 1 WHERE id = ? AND unit = ?", (command_id, unit)
+                "UPDATE commands SET finished = 1 WHERE id = ? AND unit = ? AND NOT finished", (command_id, unit)
             )
             if changed.rowcount and self._forget_secrets("id = ?", command_id):
                 self._log_holds_secrets = True
@@ -187,12 +187,16 @@ class Downlink:
         found = self._database.execute("SELECT ok, detail, utc_ms FROM answers WHERE id = ?", (command_id,)).fetchone()
         return None if found is None else Answer(ok=bool(found[0]), detail=found[1], utc_ms=found[2])
 
-    def reported(self, unit: str, version: int, told: str, *, utc_ms: int) -> None:
-        """The unit's word on its configuration is stored. An older version's, come late, does not count."""
+    def reported(self, unit: str, version: int, told: str, *, utc_ms: int, again: bool = False) -> None:
+        """The unit's word on its configuration is stored. An older version's, come late, does not count.
+
+        Nor does one that is sent `again` overrule what it has said of that version since.
+        """
         self._database.execute(
             "INSERT INTO reported VALUES (?, ?, ?, ?) ON CONFLICT (unit) DO UPDATE SET version = excluded.version, "
-            "told = excluded.told, utc_ms = excluded.utc_ms WHERE excluded.version >= version",
-            (unit, version, told, utc_ms),
+            "told = excluded.told, utc_ms = excluded.utc_ms "
+            "WHERE excluded.version > version OR (excluded.version = version AND NOT ?)",
+            (unit, version, told, utc_ms, again),
         )
 
     def report(self, unit: str) -> Report | None:

@@ -41,11 +41,12 @@ class Answered(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a unit says of its configuration."""
+    """What a unit says of its configuration; `again`: it has said so before."""
 
     version: int
     json: str
     utc_ms: int
+    again: bool
 
 
 class Said:
@@ -74,8 +75,9 @@ class Said:
         self._crowd(of_unit, ANSWERS_KEPT)
 
     def report(self, unit: str, said: Told) -> None:
-        """The newest version's word, and of one version the last."""
-        if unit not in self.reports or said.version >= self.reports[unit].version:
+        """The newest version's word, and of one version the last that was not said before."""
+        held = self.reports.get(unit)
+        if held is None or said.version + (not said.again) > held.version:
             self.reports[unit] = said
 
     def _crowd(self, of_unit: dict[str, Word], most: int) -> None:

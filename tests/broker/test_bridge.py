@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mqtt_client import MqttClient
 
+from broker.calls import Calls
 from broker.committer import LISTEN_LONG_S, LISTEN_S
 from broker.downlink import Downlink
 from broker.mosquitto import ThrowawayMosquitto
@@ -559,6 +560,54 @@ def test_a_command_is_sent_at_each_birth_until_its_result_is_stored(
         unit.send([row(1, body, cls=CLASS_STATUS, kind=KIND_RESULT)], lane="bulk")
         unit.receipt()
         eventually(lambda: downlink.open_commands(in_an_hour_ms - 1000) == [])
+
+
+def test_what_a_killed_bridge_stored_and_did_not_write_down_is_written_when_the_box_sends_again(
+    make_bridge: Callable[..., RunningBridge], unit: UnitVoice
+) -> None:
+    bridge, now_ms = make_bridge(), int(time.time() * 1000)
+    at = (now_ms, 0, 0)
+    with Downlink(bridge.settings.downlink_path) as downlink, Calls(bridge.settings.downlink_path) as calls:
+        order = downlink.order(unit.name, "ping", {}, expires_utc_ms=now_ms + 3_600_000)
+        rows = [
+            row(1, result(at=at, command_id=order.id, ok=True, detail="pong"), cls=CLASS_STATUS, kind=KIND_RESULT),
+            row(2, reported(at=at, version=3, json="{}"), cls=CLASS_STATUS, kind=KIND_REPORTED),
+            row(3, event(at=at, name=SOS, detail={CALL: "help", TIMES: "1"}), cls=CLASS_ALARM, kind=KIND_EVENT),
+        ]
+        with open_store(bridge.store_url, writer=True) as store:  # all that a bridge killed after the commit has left
+            store.commit(
+                [
+                    Arrival(unit.name, 77, seq, cls, kind, body, now_ms, 1, None, None)
+                    for seq, cls, kind, _, body in rows
+                ]
+            )
+        with bridge:
+            unit.bridge_is_online()
+            unit.send(rows, lane="bulk")
+            eventually(lambda: downlink.open_commands(now_ms) == [])
+            answer = downlink.answer(order.id)
+            assert answer is not None and (answer.ok, answer.detail) == (True, "pong")
+            eventually(lambda: downlink.report(unit.name) is not None)
+            assert [(call.unit, call.call) for call in calls.listed()] == [(unit.name, "help")]
+
+
+def test_what_the_last_commit_stored_is_written_down_before_the_bridge_ends(
+    slow: tuple[RunningBridge, Callable[[], SlowStore]], unit: UnitVoice
+) -> None:
+    bridge, store = slow
+    now_ms = int(time.time() * 1000)
+    with bridge, Downlink(bridge.settings.downlink_path) as downlink:
+        unit.bridge_is_online()
+        order = downlink.order(unit.name, "ping", {}, expires_utc_ms=now_ms + 3_600_000)
+        store().hangs.set()
+        body = result(at=(now_ms, 0, 0), command_id=order.id, ok=True, detail="pong")
+        unit.send([row(1, body, cls=CLASS_STATUS, kind=KIND_RESULT)], lane="bulk")
+        eventually(lambda: store().asked > 0)
+        bridge.ask_to_stop()
+        time.sleep(0.5)  # the desk has long heard of it
+        store().hangs.clear()
+        assert bridge.ended() == 0
+        assert downlink.answer(order.id) is not None
 
 
 def test_an_undecodable_body_is_stored_and_receipted(

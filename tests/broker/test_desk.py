@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +20,9 @@ from broker.notes import NOTICES_LIMIT, WORDS_A_UNIT, Notes
 from broker.presence import Heard
 from wire import encode
 from wire.inputs import BY, CALL, SOS, SOS_ACKNOWLEDGED, TIMES
-from wire.kinds import KIND_REPORTED
+from wire.kinds import KIND_REPORTED, KIND_RESULT
 
-NOW_MS = 1_800_000_000_000
+NOW_MS = time.time_ns() // 1_000_000
 AT = (NOW_MS, 0, 0)
 
 
@@ -55,16 +56,23 @@ def seat(tmp_path: Path) -> Iterator[Seat]:
         yield Seat(tmp_path, downlink, calls)
 
 
-def sos(unit: str, call: str, *, times: int = 1) -> Alarm:
-    return Alarm(unit=unit, body=encode.event(at=AT, name=SOS, detail={CALL: call, TIMES: str(times)}))
+def sos(unit: str, call: str, *, times: int = 1, at_ms: int = NOW_MS, again: bool = False) -> Alarm:
+    body = encode.event(at=(at_ms, 0, 0), name=SOS, detail={CALL: call, TIMES: str(times)})
+    return Alarm(unit=unit, body=body, again=again)
 
 
 def acknowledged(unit: str, call: str) -> Alarm:
     return Alarm(unit=unit, body=encode.event(at=AT, name=SOS_ACKNOWLEDGED, detail={CALL: call, BY: "Sari"}))
 
 
-def reports(version: int) -> Result:
-    return Result(unit="box-1", kind=KIND_REPORTED, body=encode.reported(at=AT, version=version, json="{}"))
+def answers(command_id: str, *, again: bool = False) -> Result:
+    body = encode.result(at=AT, command_id=command_id, ok=True, detail="pong")
+    return Result(unit="box-1", kind=KIND_RESULT, body=body, again=again)
+
+
+def reports(version: int, json: str = "{}", *, again: bool = False) -> Result:
+    body = encode.reported(at=AT, version=version, json=json)
+    return Result(unit="box-1", kind=KIND_REPORTED, body=body, again=again)
 
 
 def test_a_version_that_no_centre_gave_is_counted_and_the_desk_goes_on(seat: Seat) -> None:
@@ -154,3 +162,41 @@ def test_births_have_a_bound_of_their_own() -> None:
         notes.put(Notice("pantau/v1/box-1/birth", b"{}", False))
     notes.put(sos("box-1", "help"))
     assert (notes.qsize(), notes.dropped_notices, notes.dropped_words) == (NOTICES_LIMIT + 1, 1, 0)
+
+
+def test_what_is_sent_again_reopens_nothing_and_overrules_nothing(seat: Seat) -> None:
+    order = seat.downlink.order("box-1", "ping", {}, expires_utc_ms=1 << 62)
+    for note in (sos("box-1", "help"), acknowledged("box-1", "help"), answers(order.id), reports(3, "applied")):
+        seat.notes.put(note)
+    seat.notes.put(reports(3, "refused"))
+    seat.work_off()
+    before, answered = seat.calls._database.total_changes, seat.downlink._database.total_changes
+    for _ in range(2):
+        for note in (answers(order.id, again=True), reports(3, "applied", again=True), acknowledged("box-1", "help")):
+            seat.notes.put(note)
+        seat.work_off()
+    assert (seat.calls._database.total_changes, seat.downlink._database.total_changes) == (before, answered)
+    seat.notes.put(sos("box-1", "help", again=True))
+    seat.notes.put(sos("box-1", "of a card of last week", at_ms=NOW_MS - 7 * 86_400_000, again=True))
+    seat.work_off()
+    assert seat.calls.listed() == []
+    report = seat.downlink.report("box-1")
+    assert report is not None and report.told == "refused"
+
+
+def test_what_could_not_be_written_is_written_once_the_file_is_free(seat: Seat, tmp_path: Path) -> None:
+    for database in (seat.calls._database, seat.downlink._database):
+        database.execute("PRAGMA busy_timeout = 1")
+    order = seat.downlink.order("box-1", "ping", {}, expires_utc_ms=1 << 62)
+    busy = sqlite3.connect(tmp_path / "downlink.db", isolation_level=None)
+    busy.execute("BEGIN IMMEDIATE")
+    for note in (sos("box-1", "help"), answers(order.id), reports(3)):
+        seat.notes.put(note)
+    seat.work_off()
+    assert (seat.calls.listed(), seat.downlink.answer(order.id), seat.downlink.report("box-1")) == ([], None, None)
+    busy.execute("ROLLBACK")
+    busy.close()
+    seat.desk.last_words()
+    assert [call.call for call in seat.calls.listed()] == ["help"]
+    assert seat.downlink.open_commands(0) == [] and seat.downlink.answer(order.id) is not None
+    assert seat.downlink.report("box-1") is not None
