@@ -108,10 +108,14 @@ async def _take(step: str, address: str | None) -> None:
 
 
 async def _connected(address: str | None) -> MessageBus:
+    bus: MessageBus | None = None
     try:
-        return await asyncio.wait_for(MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect(), ANSWER_S)
-    except (OSError, TimeoutError) as error:
-        raise ModemRefused(f"D-Bus: {error or 'no answer'}") from error
+        bus = MessageBus(bus_address=address, bus_type=BusType.SYSTEM)
+        return await asyncio.wait_for(bus.connect(), ANSWER_S)
+    except Exception as error:  # what dbus_fast raises has a common base in its newest versions only
+        if bus is not None:
+            bus.disconnect()
+        raise ModemRefused(f"D-Bus: {_why(error)}") from error
 
 
 async def _watch(within_s: float, address: str | None) -> Cell:
@@ -206,11 +210,15 @@ async def _call(
     )
     try:
         answer = await asyncio.wait_for(bus.call(message), within_s)
-    except (TimeoutError, EOFError, OSError) as error:
-        raise ModemRefused(f"{member}: {error or 'no answer'}") from error
+    except Exception as error:  # as in _connected
+        raise ModemRefused(f"{member}: {_why(error)}") from error
     if answer is None or answer.message_type is not MessageType.METHOD_RETURN:
         raise ModemRefused(f"{member}: {answer.error_name if answer else 'no answer'}")
     return list(answer.body)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
 def _plain(interfaces: dict[str, dict[str, Any]]) -> Properties:

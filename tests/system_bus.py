@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +55,53 @@ def bus_with(modem: dict[str, Any] | None, folder: Path) -> Iterator[str]:
             if child is not None:
                 child.terminate()
                 child.wait(10)
+
+
+# The answer to Hello: little endian, a method's return, reply serial 1, signature "s"; the body is our name.
+HELLO_ANSWER: Final = (
+    b"l\x02\x00\x01\x09\x00\x00\x00\x01\x00\x00\x00\x0f\x00\x00\x00"
+    b"\x05\x01u\x00\x01\x00\x00\x00\x08\x01g\x00\x01s\x00\x00"
+    b"\x04\x00\x00\x00:1.1\x00"
+)
+GARBAGE: Final = b"\xff" * 200
+# What a sick bus says to AUTH, to Hello and to the first call; it hangs up after the last of them.
+SICK: Final = {
+    "refuses": [b"REJECTED EXTERNAL\r\n"],
+    "speaks no SASL": [b"\xff\xfe\r\n"],
+    "closes after Hello": [b"OK 1234deadbeef1234deadbeef12345678\r\n", b""],
+    "answers Hello with garbage": [b"OK 1234deadbeef1234deadbeef12345678\r\n", GARBAGE],
+    "closes at the first call": [b"OK 1234deadbeef1234deadbeef12345678\r\n", HELLO_ANSWER, b""],
+    "answers a call with garbage": [b"OK 1234deadbeef1234deadbeef12345678\r\n", HELLO_ANSWER, GARBAGE],
+}
+
+
+@contextmanager
+def sick_bus(how: str, folder: Path) -> Iterator[str]:
+    """The address of a bus that takes every connection and fails it like that."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "sick"))
+        listener.listen()
+        thread = threading.Thread(target=_fail_each, args=(listener, SICK[how]))
+        thread.start()
+        try:
+            yield f"unix:path={folder / 'sick'}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _fail_each(listener: socket.socket, answers: list[bytes]) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            for answer in answers:
+                while connection.recv(4096) in (b"\0", b"BEGIN\r\n"):  # nobody answers these; they may come alone
+                    pass
+                with suppress(OSError):
+                    connection.sendall(answer)
 
 
 def _owned(address: str) -> bool:

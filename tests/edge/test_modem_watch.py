@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory
-from system_bus import GOOD, bus_with
+from system_bus import GOOD, SICK, bus_with, sick_bus
 
 from edge import modem
-from edge.errors import ModemRefused
+from edge.errors import ModemRefused, SmsUnsure
 from edge.modem_cell import Cell
 from edge.modem_ladder import LADDER, POWER_CYCLE, REATTACH, RESTART, Ladder
 from edge.modem_relay import ModemRelay
@@ -42,6 +42,16 @@ def test_the_steps_of_the_modem_itself_are_calls_of_modemmanager(tmp_path: Path)
         with pytest.raises(ModemRefused):
             modem.take(POWER_CYCLE, address=address)
     assert (tmp_path / "steps").read_text() == "reattach restart "
+
+
+@pytest.mark.parametrize("how", SICK)
+def test_a_sick_bus_is_a_modem_that_refuses_and_nothing_else(how: str, tmp_path: Path) -> None:
+    with sick_bus(how, tmp_path) as address:
+        with pytest.raises(ModemRefused):
+            modem.look(1.0, address=address)
+        with pytest.raises(ModemRefused) as caught:
+            modem.send_sms("+62811", "SOS", address=address)
+    assert not isinstance(caught.value, SmsUnsure), "it never left"
 
 
 def test_without_a_modem_manager_the_ladder_goes_on_and_nothing_is_made_up() -> None:
