@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Final
 
-from edge.backoff import HURRY_S, Backoff
+from edge.backoff import HURRY_S, REFUSED_S, Backoff
 from edge.clock import Clock
 from edge.link import CONNECT_TIMEOUT_S, Ended, Link
 from edge.own_link import OwnLink
@@ -68,7 +68,7 @@ class LinkKeeper:
         self._own_link = own_link or OwnLink()
         self._ended_bytes = (0, 0)
         self._opened_s = self._look_s = 0.0
-        self._try_s = float("-inf")
+        self._try_s = self._hurry_from_s = float("-inf")  # no alarm makes it try before the second
         self._unanswered = 0
         self._only_mqtt311 = self._at_once = False
         self._out_since_s: float | None = None
@@ -76,7 +76,7 @@ class LinkKeeper:
         self._refused_at: tuple[int, int] | None = None  # the dates by which a certificate did not hold
 
     def hurry(self, on: bool) -> None:
-        """An alarm waits: attempts follow each other within HURRY_S; from any thread."""
+        """An alarm waits: attempts follow each other within HURRY_S, after a refusal REFUSED_S[0]; from any thread."""
         self._backoff.hurry = on
 
     def bytes_so_far(self) -> tuple[int, int]:
@@ -100,7 +100,7 @@ class LinkKeeper:
         now_s, link = self._clock.monotonic_s(), self.link
         if link is None:
             if self._backoff.hurry:  # a wait that was drawn before the alarm ends early
-                self._try_s = min(self._try_s, now_s + HURRY_S)
+                self._try_s = min(self._try_s, max(now_s + HURRY_S, self._hurry_from_s))
             if self._own_link.came_back() or self._date_changed():
                 self._try_s = min(self._try_s, now_s + self._backoff.link_came_back())
             if now_s >= self._try_s:
@@ -188,6 +188,7 @@ class LinkKeeper:
         now_s = self._clock.monotonic_s()
         delay_s = self._backoff.after_refusal() if refused else self._backoff.after_loss()
         self._try_s = now_s + delay_s
+        self._hurry_from_s = now_s + (REFUSED_S[0] if refused else 0.0)
         self.refusals += refused
         # Edges, not levels: the first failure of an outage, and a refusal when it is a new one.
         level = logging.WARNING if self._out_since_s is None else logging.DEBUG
