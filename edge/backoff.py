@@ -12,6 +12,15 @@ LONGEST_S: Final = 30.0
 LINK_BACK_S: Final = 2.0  # our own carrier or address came back: that outage was ours alone, no storm to fear
 HURRY_S: Final = 2.0  # somebody calls for help: a handful of boxes at once, no storm
 REFUSED_S: Final = (60.0, 300.0)  # a certificate does not get better in seconds
+# Two boxes of one name take turns with the session: soon at first, so that the centre can tell them apart, and later so
+# seldom that it costs little. A session of SETTLED_S, longer than any wait of the other, has its name for itself.
+TAKEN_OVER_LEAST_S: Final = 2.0
+TAKEN_OVER_FIRST_S: Final = 5.0
+TAKEN_OVER_LONGEST_S: Final = 300.0
+TAKEN_OVER_GROWTH: Final = (
+    1.5  # twice as long each time, and a clone's backlog would wait for minutes in its first turns
+)
+SETTLED_S: Final = 600.0
 TESTING_S: Final = 0.02
 
 
@@ -35,6 +44,7 @@ class Backoff:
         self._uniform = uniform
         self._testing = testing
         self._attempts = 0
+        self.takeovers = 0  # one after the other, without a session of SETTLED_S between them
         self.hurry = False  # set by another thread: an alarm waits for the next attempt
 
     def after_loss(self) -> float:
@@ -46,6 +56,17 @@ class Backoff:
     def after_refusal(self) -> float:
         """Seconds to wait after the broker refused our credentials, or we refused its."""
         return self._drawn(*REFUSED_S)
+
+    def after_takeover(self) -> float:
+        """Seconds to wait after another box of our name took the session; each call counts as one more takeover."""
+        bound_s = min(TAKEN_OVER_LONGEST_S, TAKEN_OVER_FIRST_S * TAKEN_OVER_GROWTH ** min(self.takeovers, 16))
+        self.takeovers += 1
+        return self._drawn(TAKEN_OVER_LEAST_S, bound_s)
+
+    def lasted(self, session_s: float) -> None:
+        """A session of so many seconds has ended. A receipt is no sign of peace: it also comes in a short one."""
+        if session_s >= SETTLED_S:
+            self.takeovers = 0
 
     def link_came_back(self) -> float:
         """Seconds to wait when this box's own link came back."""

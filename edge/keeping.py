@@ -58,6 +58,7 @@ class LinkKeeper:
         self.session = 0
         self.connections = 0
         self.refusals = 0
+        self.takeovers = 0
         self.overflowed = 0
         self._options = options
         self._identity = identity
@@ -71,12 +72,13 @@ class LinkKeeper:
         self._try_s = self._hurry_from_s = float("-inf")  # no alarm makes it try before the second
         self._unanswered = 0
         self._only_mqtt311 = self._at_once = False
+        self._let_in_s: float | None = None
         self._out_since_s: float | None = None
         self._said = ""
         self._refused_at: tuple[int, int] | None = None  # the dates by which a certificate did not hold
 
     def hurry(self, on: bool) -> None:
-        """An alarm waits: attempts follow each other within HURRY_S, after a refusal REFUSED_S[0]; from any thread."""
+        """An alarm waits: attempts follow each other within HURRY_S, REFUSED_S[0] where that is no use. Any thread."""
         self._backoff.hurry = on
 
     def bytes_so_far(self) -> tuple[int, int]:
@@ -117,7 +119,7 @@ class LinkKeeper:
     def let_in(self) -> None:
         """The broker answered: the session has begun."""
         now_s = self._clock.monotonic_s()
-        self.connected, self._unanswered, self._look_s = True, 0, now_s
+        self.connected, self._unanswered, self._look_s, self._let_in_s = True, 0, now_s, now_s
         self.connections += 1
         out_s = 0.0 if self._out_since_s is None else now_s - self._out_since_s
         log.info("connected to %s, session %d, after %.0f s", self._options.host, self.session, out_s)
@@ -138,10 +140,16 @@ class LinkKeeper:
         ended.link.reap()
         self._count(ended.link)
         self._unanswered += ended.unanswered
+        if self._let_in_s is not None:
+            self._backoff.lasted(self._clock.monotonic_s() - self._let_in_s)
+            self._let_in_s = None
         if self._at_once or (ended.version_unsupported and not self._only_mqtt311):
             self._only_mqtt311 = self._only_mqtt311 or ended.version_unsupported
             self._at_once = False
             self._try_s = self._clock.monotonic_s()
+            return
+        if ended.taken_over:
+            self._lost_to_another(ended.reason)
             return
         refused = refusal(ended.error) or (ended.reason if ended.refused else None)
         if ended.link.context.judged_by_openssl and date_refused(ended.error) and not self._clock.os_clock_right():
@@ -185,18 +193,28 @@ class LinkKeeper:
         self.link.open(options.host, options.port, topics.birth(options.unit), payload)
 
     def _failed(self, reason: str, *, refused: bool) -> None:
-        now_s = self._clock.monotonic_s()
         delay_s = self._backoff.after_refusal() if refused else self._backoff.after_loss()
-        self._try_s = now_s + delay_s
-        self._hurry_from_s = now_s + (REFUSED_S[0] if refused else 0.0)
         self.refusals += refused
         # Edges, not levels: the first failure of an outage, and a refusal when it is a new one.
         level = logging.WARNING if self._out_since_s is None else logging.DEBUG
         if refused and reason != self._said:
             level, self._said = logging.ERROR, reason
+        self._wait(delay_s, REFUSED_S[0] if refused else 0.0)
+        log.log(level, "no link to %s: %s; trying again in %.0f s", self._options.host, reason, delay_s)
+
+    def _lost_to_another(self, reason: str) -> None:
+        level = logging.DEBUG if self._backoff.takeovers else logging.ERROR
+        delay_s = self._backoff.after_takeover()
+        self.takeovers += 1
+        self._wait(delay_s, min(delay_s, REFUSED_S[0]))
+        log.log(level, "another box is named %s (%s); trying again in %.0f s", self._options.unit, reason, delay_s)
+
+    def _wait(self, delay_s: float, hurried_s: float) -> None:
+        """Until the next attempt, and at least so long when an alarm waits."""
+        now_s = self._clock.monotonic_s()
+        self._try_s, self._hurry_from_s = now_s + delay_s, now_s + hurried_s
         if self._out_since_s is None:
             self._out_since_s = now_s
-        log.log(level, "no link to %s: %s; trying again in %.0f s", self._options.host, reason, delay_s)
 
     def _count(self, link: Link) -> None:
         self.overflowed += link.overflowed

@@ -34,6 +34,7 @@ GOODBYE_S: Final = 1.0  # for the last packets to leave before the connection is
 _UNSUPPORTED_VERSION: Final = 0x84
 # Client id, name or password, not authorized, banned, authentication method.
 _REFUSED: Final = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
+_TAKEN_OVER: Final = 0x8E  # MQTT 5, from Mosquitto 2.0.15 on: an older one just hangs up
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Ended:
     @property
     def refused(self) -> bool:
         return self.code in _REFUSED
+
+    @property
+    def taken_over(self) -> bool:
+        """Somebody connected under our name. (A link that a newer one of ours replaces has ended for us before.)"""
+        return self.code == _TAKEN_OVER
 
 
 @dataclass(frozen=True, slots=True)

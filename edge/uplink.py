@@ -146,7 +146,11 @@ class Uplink:
         """Counters since the process began."""
         rejected = Counter(self._rejected)  # copies first: the other thread may count a new reason at any moment
         rejected.update(dict(self._sending.rejected))
-        rejected.update(link_refused=self._keeper.refusals, overflow=self._keeper.overflowed)
+        rejected.update(
+            link_refused=self._keeper.refusals,
+            link_taken_over=self._keeper.takeovers,
+            overflow=self._keeper.overflowed,
+        )
         up, down = self._keeper.bytes_so_far()
         return Account(self._keeper.connections, up, down, +rejected, self._attributed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from edge import keeping
-from edge.backoff import HURRY_S, REFUSED_S, Backoff
+from edge.backoff import HURRY_S, REFUSED_S, SETTLED_S, TAKEN_OVER_LONGEST_S, Backoff
 from edge.clock import Clock
 from edge.keeping import LinkKeeper, UplinkOptions
 from edge.link import Ended
@@ -19,6 +20,7 @@ from edge.own_link import OwnLink
 from edge.tls import Identity
 
 NOT_AUTHORISED = 0x87
+TAKEN_OVER = 0x8E
 CONNECTED_AFTER_S = 1.0
 
 
@@ -101,3 +103,35 @@ def test_a_call_that_comes_while_a_refusal_is_waited_for_shortens_the_wait_to_a_
     kept.now_s += 30.0
     kept.keeper.hurry(True)
     assert kept.opened_after() == pytest.approx(REFUSED_S[0] - 30.0, abs=1.0)
+
+
+def taken_over(kept: Kept, *, session_s: float = 10.0) -> float:
+    """Another box takes the session; the seconds until this one tries again."""
+    kept.end(session_s=session_s, code=TAKEN_OVER, reason="Session taken over")
+    return kept.opened_after()
+
+
+def test_each_takeover_by_another_box_of_the_name_is_waited_for_longer_and_said_once(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits_s = [taken_over(kept) for _ in range(12)]
+    grown_s = [5, 7.5, 11, 17, 25, 38, 57, 85, 128, 192, 288, 300]
+    assert waits_s == pytest.approx(grown_s, abs=1.1), "receipts came in each session"
+    assert kept.keeper.takeovers == 12 and kept.keeper.refusals == 0
+    (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "another box is named ambulance-1" in error.getMessage()
+
+
+def test_a_session_that_lasted_ends_the_fight_and_a_loss_does_not(kept: Kept) -> None:
+    for _ in range(12):
+        taken_over(kept)
+    kept.end(session_s=10.0, reason="connection lost")
+    kept.opened_after()
+    assert taken_over(kept) >= TAKEN_OVER_LONGEST_S - 1.0
+    assert taken_over(kept, session_s=SETTLED_S) <= 5.0 + 1.0
+
+
+def test_a_call_for_help_waits_a_minute_at_most_after_a_takeover(kept: Kept) -> None:
+    kept.keeper.hurry(True)
+    waits_s = [taken_over(kept) for _ in range(9)]
+    assert waits_s == pytest.approx([5, 7.5, 11, 17, 25, 38, 57, 60, 60], abs=1.1)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from mqtt_centre import MqttCentre
@@ -92,19 +92,17 @@ class Box:
         return time.monotonic() - start_s
 
 
-class OldBroker:
-    """A broker of MQTT 3.1.1: answers CONNECT of level 4; another one with return code 1, or by hanging up."""
+class ScriptedBroker:
+    """A listener with the broker's certificate, and a thread that serves it."""
 
-    def __init__(self, credentials: Credentials, *, says_so: bool) -> None:
-        self.levels: list[int] = []
-        self._says_so = says_so
+    def __init__(self, credentials: Credentials) -> None:
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(credentials.ca_path))
         self._context.load_cert_chain(str(credentials.certificate_path), str(credentials.key_path))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
 
-    def __enter__(self) -> OldBroker:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -113,8 +111,41 @@ class OldBroker:
         self._listener.close()
 
     def _serve(self) -> None:
+        raise NotImplementedError
+
+    def _accepted(self) -> ssl.SSLSocket:
+        return self._context.wrap_socket(self._listener.accept()[0], server_side=True)
+
+
+class ContestedBroker(ScriptedBroker):
+    """Lets the box in and says so many times that another one took its session (Mosquitto does from 2.0.15 on)."""
+
+    def __init__(self, credentials: Credentials, *, times: int) -> None:
+        super().__init__(credentials)
+        self._times = times
+
+    def _serve(self) -> None:
+        for time_ in range(self._times + 1):
+            with self._accepted() as sock:
+                sock.recv(4_096)
+                sock.sendall(b"\x20\x03\x00\x00\x00")
+                if time_ < self._times:
+                    sock.sendall(b"\xe0\x01\x8e")
+                while sock.recv(4_096):
+                    pass
+
+
+class OldBroker(ScriptedBroker):
+    """A broker of MQTT 3.1.1: answers CONNECT of level 4; another one with return code 1, or by hanging up."""
+
+    def __init__(self, credentials: Credentials, *, says_so: bool) -> None:
+        super().__init__(credentials)
+        self.levels: list[int] = []
+        self._says_so = says_so
+
+    def _serve(self) -> None:
         while 4 not in self.levels:
-            with self._context.wrap_socket(self._listener.accept()[0], server_side=True) as sock:
+            with self._accepted() as sock:
                 connect = sock.recv(4_096)
                 level = connect[connect.index(b"MQTT") + 4]
                 self.levels.append(level)
@@ -356,6 +387,19 @@ def test_a_refused_certificate_is_said_once_and_tried_slowly(
         box.tick_until(lambda: box.uplink.account().rejected["link_refused"] >= 3)
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1 and "certificate" in errors[0].getMessage()
+
+
+def test_another_box_of_our_name_is_said_once_and_counted(
+    new_box: Callable[..., Box], authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ContestedBroker(authority.ensure("localhost", "broker"), times=3) as broker:
+        box = new_box(port=broker.port)
+        box.start()
+        box.tick_until(lambda: box.uplink.account().connections == 4)
+        box.stop()
+    assert box.uplink.account().rejected == {"link_taken_over": 3}
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1 and UNIT in errors[0].getMessage()
 
 
 def test_a_broker_whose_certificate_is_not_of_our_authority_is_refused(
