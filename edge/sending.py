@@ -37,7 +37,9 @@ BUCKET_BYTES_PER_S: Final = 16_000.0
 BUCKET_BURST_BYTES: Final = 32_000.0
 LIVE_ROWS: Final = 64  # what a stalled link has left behind beyond this is backlog, not live
 ALARMS_WATCHED: Final = 100  # more alarms than this at once go first in the bulk lane
-ALARM_RESEND: Final = Doubling(5.0, 60.0, least_s=2.0)  # never sooner than the slowest RTT
+ALARM_LEAST_S: Final = 2.0  # the slowest RTT
+ALARM_RESEND: Final = Doubling(5.0, 60.0, least_s=ALARM_LEAST_S)
+ALARM_SETTLED_TIMES: Final = 5  # its wait no longer grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,9 @@ class Bucket:
 
 @dataclass(slots=True)
 class _Alarm:
-    sent_times: int
+    sent_times: int  # at most ALARM_SETTLED_TIMES
     due_s: float
+    sent_s: float = float("-inf")
 
 
 class Sending:
@@ -200,8 +203,11 @@ class Sending:
         self._flights.expire(now_s)
         if not self._connected:
             return None
+        away = self._bridge_away(now_s)
+        if away and self._appended:
+            self._watch_fresh(now_s)
         found = self._alarms_due(now_s)
-        if found is None and self._bridge_away(now_s):
+        if found is None and away:
             return self._probe(now_s)
         return found or self._greeting(now_s) or self._fresh(now_s) or self._bulk(now_s) or self._ask_alone(now_s)
 
@@ -235,16 +241,20 @@ class Sending:
         return self._live(newest, now_s)
 
     def _alarms_due(self, now_s: float) -> Outgoing | None:
-        due = Ranges()
-        for row_id, alarm in self._alarms.items():
-            if alarm.due_s <= now_s:
-                due.add(row_id)
-        if not len(due):
+        """Those that are due, and behind them those that were not sent more often: a hundred go in one parcel."""
+        times = max((alarm.sent_times for alarm in self._alarms.values() if alarm.due_s <= now_s), default=None)
+        if times is None:
             return None
-        rows = self._shelf.rows_of(due)
-        for row_id in set(due.seqs()) - {row.id for row in rows}:
+        wanted = Ranges()
+        for row_id, alarm in self._alarms.items():
+            rides = 0 < alarm.sent_times <= times and now_s - alarm.sent_s >= ALARM_LEAST_S
+            if rides or alarm.due_s <= now_s:
+                wanted.add(row_id)
+        rows = self._shelf.rows_of(wanted)
+        for row_id in set(wanted.seqs()) - {row.id for row in rows}:
             del self._alarms[row_id]  # shed, or deleted
-        return self._live(leading(rows, PARCEL_BYTES), now_s) if rows else None
+        due_first = sorted(rows, key=lambda row: self._alarms[row.id].due_s > now_s)
+        return self._live(leading(self._apart(due_first), PARCEL_BYTES), now_s) if rows else None
 
     def _fresh(self, now_s: float) -> Outgoing | None:
         if not self._appended:
@@ -279,9 +289,15 @@ class Sending:
         for row in rows:
             if row.cls == CLASS_ALARM:
                 self._watch(row, now_s)
-                self._resend_later(row.id, now_s)
+        self._resend_later(rows, now_s)
         waiting_bytes = self._waiting_bytes() if ask or self._may_ask(now_s) else 0
         return self._out(False, plain(rows), waiting_bytes, now_s)
+
+    def _watch_fresh(self, now_s: float) -> None:
+        """A new alarm goes at once, whatever the bridge is said to be; the other rows are backlog."""
+        for row in self._shelf.above(self._live_above, LIVE_ROWS):
+            if row.cls == CLASS_ALARM:
+                self._watch(row, now_s)
 
     def _watch(self, row: Row, now_s: float) -> None:
         if row.id in self._alarms or self._flights.settled(row.id):
@@ -289,10 +305,19 @@ class Sending:
         if len(self._alarms) < ALARMS_WATCHED:
             self._alarms[row.id] = _Alarm(0, now_s)
 
-    def _resend_later(self, row_id: int, now_s: float) -> None:
-        if (alarm := self._alarms.get(row_id)) is not None:
-            alarm.sent_times += 1
-            alarm.due_s = now_s + ALARM_RESEND.delay_s(alarm.sent_times, self._uniform)
+    def _resend_later(self, rows: Sequence[Row], now_s: float) -> None:
+        """Alarms that were sent as often have one date, and so go on together."""
+        due_s: dict[int, float] = {}
+        for alarm in (self._alarms[row.id] for row in rows if row.id in self._alarms):
+            alarm.sent_times, alarm.sent_s = min(alarm.sent_times + 1, ALARM_SETTLED_TIMES), now_s
+            if alarm.sent_times not in due_s:
+                due_s[alarm.sent_times] = now_s + self._resend_after(alarm.sent_times, now_s)
+            alarm.due_s = due_s[alarm.sent_times]
+
+    def _resend_after(self, sent_times: int, now_s: float) -> float:
+        if sent_times == ALARM_SETTLED_TIMES and self._bridge_away(now_s):
+            return self._around(PROBE_EVERY_S)
+        return ALARM_RESEND.delay_s(sent_times, self._uniform)
 
     # ------------------------------------------------------------------ the bulk lane
 

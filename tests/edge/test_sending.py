@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from random import Random
 
@@ -174,6 +175,52 @@ def test_an_alarm_is_sent_again_with_growing_waits_until_its_receipt(unit: Unit,
     assert max(gaps) <= 60
     unit.hear(centre.take(payload(last)))
     assert unit.after(300.0) == []
+
+
+@pytest.mark.parametrize("away, most", [(False, 150), (True, 2 * 75)])  # a probe a minute beside them when it is away
+def test_a_hundred_alarms_without_a_receipt_go_on_in_one_parcel_and_a_new_one_as_fast_as_ever(
+    away: bool, most: int
+) -> None:
+    unit = Unit()
+    unit.sending = Sending(unit.shelf, LIFTED, uniform=Random(1).uniform)
+    old = {unit.append(cls=CLASS_ALARM, size=75) for _ in range(99)}
+    sent = unit.connect()
+    unit.sending.heard_bridge("bridge-1", not away, unit.now_s)
+    sent += unit.after(3_600.0)
+    assert len(sent) <= most
+    assert sum(set(ids([parcel])[0]) >= old for parcel in sent) >= 50, "all of them, again and again"
+    new = unit.append(cls=CLASS_ALARM, size=75)
+    at_s, times_s = unit.now_s, []
+    while unit.now_s < at_s + 40.0:
+        times_s += [unit.now_s - at_s] * sum(new in parcel for parcel in ids(unit.out()))
+        unit.now_s += 0.1
+    gaps_s = [b - a for a, b in pairwise(times_s)]
+    assert times_s[0] == 0.0 and all(
+        gap_s <= bound_s + 0.2 for gap_s, bound_s in zip(gaps_s, (5, 10, 20), strict=False)
+    )
+    assert len(gaps_s) >= 2
+
+
+def test_bulky_alarms_go_on_in_parcels_of_16_kb_and_none_is_forgotten(unit: Unit) -> None:
+    alarms = [unit.append(cls=CLASS_ALARM, size=4_000) for _ in range(10)]
+    sent = unit.connect() + unit.after(600.0)
+    assert all(len(payload(parcel)) <= 16_000 for parcel in sent)
+    times = Counter(row_id for parcel in ids(sent) for row_id in parcel)
+    assert all(15 <= times[row_id] <= 45 for row_id in alarms), times
+
+
+def test_alarms_that_were_refused_three_times_go_alone_the_last_time(unit: Unit, centre: ScriptedCentre) -> None:
+    for _ in range(4):
+        unit.append(cls=CLASS_ALARM)
+    centre.refuse(1, 2, 3, 4)
+    sent, carried = unit.connect(), []
+    for _ in range(200):
+        for parcel in sent:
+            carried += ids([parcel])
+            unit.hear(centre.take(payload(parcel)))
+        sent = unit.after(1.0)
+    for row_id in (1, 2, 3, 4):
+        assert [parcel for parcel in carried if row_id in parcel][3] == [row_id], carried
 
 
 def test_more_alarms_than_are_watched_go_first_in_the_bulk_lane(unit: Unit, centre: ScriptedCentre) -> None:
