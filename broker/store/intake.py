@@ -190,7 +190,8 @@ class Intake:
                     grown.append((box.number, *box.top))
                 else:
                     merged = self._merge(box.number, first, last)
-                    box.top = max(box.top, merged, key=lambda pair: pair[1])
+                    if merged[1] >= box.top[1]:  # as high as before: it is what the highest became part of
+                        box.top = merged
         self._db.executemany("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?)", grown)
 
     def _merge(self, box: int, first: int, last: int) -> tuple[int, int]:

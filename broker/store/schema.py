@@ -126,8 +126,20 @@ CREATE TABLE looks (                     -- the newest verdict and the newest pi
 ) WITHOUT ROWID;
 """
 
+# Ranges that overlap or touch become one: a gap filled behind live rows left both, and they were counted twice.
+_WHOLE_RANGES = """
+CREATE TABLE whole AS SELECT box, min(first) AS first, max(last) AS last FROM (
+ SELECT box, first, last, sum(apart) OVER (PARTITION BY box ORDER BY first) AS run FROM (
+  SELECT box, first, last, ifnull(first - 1 > max(last) OVER (
+   PARTITION BY box ORDER BY first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 1) AS apart FROM ranges
+ )) GROUP BY box, run;
+DELETE FROM ranges;
+INSERT INTO ranges SELECT box, first, last FROM whole;
+DROP TABLE whole;
+"""
+
 # One script per version of the file, run in order; a script is never edited once it was released.
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAMERAS)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAMERAS, _WHOLE_RANGES)
 
 
 # Primary result codes that say "not now" and change nothing: busy, locked, out of memory, read-only, interrupted,

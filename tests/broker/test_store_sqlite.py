@@ -9,10 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from arrivals import DAY, NOON, OUTBOX, UNIT, arrival, drive, health
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from broker.store import (
     UNDECODED,
@@ -26,7 +29,7 @@ from broker.store import (
 from broker.store.schema import MIGRATIONS, connect
 from wire import encode
 from wire.kinds import KIND_CAMERA, KIND_HEALTH
-from wire.ranges import Ranges
+from wire.ranges import MAX_SEQ, Ranges
 
 HERE = Path(__file__).parent
 
@@ -285,6 +288,58 @@ def test_an_older_file_is_brought_up_to_date_by_the_writer_with_all_that_is_in_i
     assert db.execute("SELECT count(who), (SELECT count(*) FROM log) FROM purges").fetchone() == (0, 2)
     assert db.execute("PRAGMA user_version").fetchone() == (len(newer),)
     db.close()
+
+
+def ranges_of(path: Path) -> list[tuple[int, int, int]]:
+    with sqlite3.connect(path) as db:
+        found = db.execute("SELECT box, first, last FROM ranges ORDER BY box, first").fetchall()
+    db.close()
+    return found
+
+
+def parcels_of(sizes: list[int]) -> list[range]:
+    ends = list(accumulate(sizes))
+    return [range(end - size + 1, end + 1) for size, end in zip(sizes, ends, strict=True)]
+
+
+def test_a_backlog_delivered_behind_live_rows_leaves_one_range_and_is_counted_once(path: Path) -> None:
+    with open_store(url_of(path), writer=True) as store:
+        for seqs in ([1, 2, 3, 4], [10, 11, 12], [5, 6, 7, 8, 9], [13]):
+            store.commit(drive(seqs))
+        assert ranges_of(path) == [(1, 1, 13)]
+        assert store.ledger_sums().stored == 13
+        assert list(store.incomplete()) == []
+
+
+_SIZES = st.lists(st.integers(1, 4), min_size=1, max_size=9)  # of parcels of a drive, one after the other
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_SIZES.map(parcels_of).flatmap(st.permutations), st.sets(st.integers(0, 8)), st.sets(st.integers(0, 8)))
+def test_in_whatever_order_parcels_come_the_ranges_stay_apart_and_their_sum_is_the_ledgers(
+    tmp_path_factory: pytest.TempPathFactory, parcels: list[range], lost: set[int], reopened: set[int]
+) -> None:
+    path, model = tmp_path_factory.mktemp("store") / "store.db", Ranges()
+    store = open_store(url_of(path), writer=True)
+    for turn, seqs in enumerate(parcels):
+        if turn not in lost:
+            store.commit(drive(seqs))
+            model.add(seqs[0], seqs[-1])
+        if turn in reopened:
+            store.close()
+            store = open_store(url_of(path), writer=True)
+    with store:
+        assert [(first, last) for _, first, last in ranges_of(path)] == list(model)
+        assert store.ledger_sums().stored == sum(account.stored for account in store.ledger()) == model.count()
+
+
+def test_an_older_file_whose_ranges_overlap_is_healed_when_it_is_opened(path: Path) -> None:
+    db = connect(str(path), writer=True, migrations=MIGRATIONS[:2])
+    overlapping = [(1, 1, 12), (1, 10, 13), (2, 1, 4), (2, 6, 9), (3, 2, 20), (3, 5, 6), (3, 21, 22), (3, 24, MAX_SEQ)]
+    db.executemany("INSERT INTO ranges VALUES (?, ?, ?)", overlapping)
+    db.close()
+    open_store(url_of(path), writer=True).close()
+    assert ranges_of(path) == [(1, 1, 13), (2, 1, 4), (2, 6, 9), (3, 2, 22), (3, 24, MAX_SEQ)]
 
 
 @pytest.mark.parametrize("url", ["sqlite://host/x", "sqlite:///", "mysql://x/y", "store.db", ""])
