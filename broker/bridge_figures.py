@@ -86,7 +86,7 @@ def _queues(counters: Mapping[str, int], lanes: Lanes, slot_distance_s: float, n
         by({name: lane.limit_bytes for name, lane in of.items()}), "lane",
     )  # fmt: skip
     yield gauge(
-        "pantau_bridge_queue_age_seconds", "How long the oldest parcel has waited for a commit",
+        "pantau_bridge_queue_age_seconds", "How long the parcel whose turn is next has waited for a commit",
         by({name: lane.waited_s(now_mono_s) for name, lane in of.items()}), "lane",
     )  # fmt: skip
     yield counter(

@@ -45,6 +45,10 @@ FEW_ROWS: Final = 3
 FIRST_FIXED_S: Final = 0.002
 _FIXED_WEIGHT: Final = 1 / 20
 
+# What one transaction may be in memory and time, whatever few bytes turn out to hold; and the parcel that reaches it.
+GROUP_ROWS: Final = 5_000
+GROUP_BYTES: Final = 8 * 1024 * 1024
+
 # What a row's content may raise in the store's code. Never sqlite3's: a sick database must not make rows look guilty.
 ROW_FAULTS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 NOT_STORED: Final = Outcome(0)
@@ -103,6 +107,13 @@ class Group:
     live_s: float = 0.0
     bulk_s: float = 0.0
     bulk_bytes: int = 0
+    read_rows: int = 0  # the refused ones included
+    read_bytes: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the next parcel has to wait for the next transaction."""
+        return self.read_rows >= GROUP_ROWS or self.read_bytes >= GROUP_BYTES
 
 
 def reason(what: str, error: PeerViolation) -> str:
@@ -177,9 +188,8 @@ class Committer:
 
     def _turn(self, store: Store, stop: Stop) -> None:
         self.woken.clear()
-        live, bulk = self.lanes.take(self._cost)
-        if live or bulk:
-            group = self._read(live, bulk)
+        if self.lanes:
+            group = self._read(*self.lanes.take(self._cost))
             self._at("group:read")
             self.tally.begun_mono_s = time.monotonic()
             outcomes, took_s = self._patiently(stop, lambda: self._commit(store, group.arrivals))
@@ -223,18 +233,22 @@ class Committer:
                 return None, 0.0
             delay_s = min(2 * delay_s, SLOWEST_RETRY_S)
 
-    def _read(self, live: list[Queued], bulk: list[Queued]) -> Group:
-        """Decode what was taken; what breaks the contract is counted by reason and dropped."""
+    def _read(self, live: Iterable[Queued], bulk: Iterable[Queued]) -> Group:
+        """Take and decode until the group is full; what breaks the contract is counted by reason and dropped."""
         utc_less_mono_ms = time.time() * 1000 - time.monotonic() * 1000
         group, started_s = Group(), time.monotonic()
         for queued in live:
             self._read_one(queued, group, utc_less_mono_ms)
+            if group.full:
+                break
         group.live, group.live_rows = len(group.parcels), len(group.arrivals)
         live_done_s = time.monotonic()
-        for queued in bulk:
+        for queued in () if group.full else bulk:
+            group.bulk_bytes += len(queued.payload)
             if self._read_one(queued, group, utc_less_mono_ms):
                 self._numbers.used(len(queued.payload))
-        group.bulk_bytes = sum(len(queued.payload) for queued in bulk)
+            if group.full:
+                break
         group.live_s, group.bulk_s = live_done_s - started_s, time.monotonic() - live_done_s
         return group
 
@@ -261,6 +275,8 @@ class Committer:
             Arrival(unit, outbox_id, row.seq, row.cls, row.kind, row.body, at_utc_ms, session, boot_id, sent_ms)
             for row in parcel.rows
         ]
+        group.read_rows += len(parcel.rows) + len(parcel.refused)
+        group.read_bytes += sum(len(row.body) for row in parcel.rows)
         return parcel.waiting_bytes > 0
 
     def _settle(self, store: Store, group: Group, outcomes: list[Outcome], took_s: float) -> None:

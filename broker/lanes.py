@@ -6,7 +6,8 @@ positions on time under any backlog, numbers alone keep the data plan; both are 
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -39,8 +40,9 @@ class Queued(NamedTuple):
 
 
 class Lane:
-    """A queue bounded in bytes, in all and for each topic.
+    """A queue bounded in bytes, in all and for each topic, from which topics are taken by turns.
 
+    So a parcel waits for one of each other unit, however many one of them has queued and whatever they cost to read.
     One thread puts, one takes, and each writes its own counters (no lock).
     """
 
@@ -49,7 +51,10 @@ class Lane:
         self.dropped = 0
         self.hogged = 0  # of the dropped: their unit held its own limit already
         self.hog = ""  # the topic of the last of them
-        self._queue: deque[Queued] = deque()
+        self._arrived: deque[Queued] = deque()  # put, and not yet seen by who takes
+        self._turns: OrderedDict[str, deque[Queued]] = OrderedDict()  # by topic, the next one first; the taker's
+        self._next: Queued | None = None  # of them
+        self._put_count = self._taken_count = 0
         self._put_bytes = 0
         self._taken_bytes = 0
         # By topic, as many as there are units: the access list lets each certificate write its own topics only.
@@ -70,11 +75,20 @@ class Lane:
             return
         self._put_of[topic] += weight
         self._put_bytes += weight
-        self._queue.append(queued)
+        self._arrived.append(queued)
+        self._put_count += 1  # last: what is counted can be taken
 
     def take(self) -> Queued:
-        """The oldest; raises IndexError when empty."""
-        queued = self._queue.popleft()
+        """The oldest of the topic whose turn it is; raises KeyError when empty."""
+        while self._arrived:
+            arrived = self._arrived.popleft()
+            self._turns.setdefault(arrived.topic, deque()).append(arrived)
+        topic, waiting = self._turns.popitem(last=False)
+        queued = waiting.popleft()
+        if waiting:
+            self._turns[topic] = waiting
+        self._next = next(iter(self._turns.values()))[0] if self._turns else None
+        self._taken_count += 1
         weight = len(queued.payload) + MESSAGE_BYTES
         self._taken_of[queued.topic] += weight
         self._taken_bytes += weight
@@ -85,14 +99,14 @@ class Lane:
         return self._put_bytes - self._taken_bytes
 
     def waited_s(self, now_mono_s: float) -> float:
-        """How long the oldest has waited, 0 when none does; from any thread."""
+        """How long the one whose turn is next has waited, 0 when none does; from any thread."""
         try:
-            return max(0.0, now_mono_s - self._queue[0].at_mono_s)
+            return max(0.0, now_mono_s - (self._next or self._arrived[0]).at_mono_s)
         except IndexError:  # empty, maybe only now
             return 0.0
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return self._put_count - self._taken_count
 
 
 class Lanes:
@@ -102,17 +116,25 @@ class Lanes:
         self.live = Lane(LANE_LIMIT_BYTES)
         self.bulk = Lane(LANE_LIMIT_BYTES)
 
-    def take(self, cost: Cost) -> tuple[list[Queued], list[Queued]]:
-        """The next transaction's live and bulk parcels, both empty when nothing waits."""
+    def take(self, cost: Cost) -> tuple[Iterator[Queued], Iterator[Queued]]:
+        """The next transaction's live and bulk parcels, in this order; what is not asked for stays in its lane."""
         self.bulk.limit_bytes = cost.bulk_bytes_of(LANE_S)
-        live, bulk, work_s = [], [], 0.0
-        while self.live and work_s < GROUP_S:
-            live.append(self.live.take())
-            work_s += cost.live_s
-        while self.bulk and work_s < GROUP_S:
-            bulk.append(self.bulk.take())
-            work_s += len(bulk[-1].payload) * cost.bulk_byte_s
-        return live, bulk
+        work_s = 0.0
+
+        def live() -> Iterator[Queued]:
+            nonlocal work_s
+            while self.live and work_s < GROUP_S:
+                work_s += cost.live_s
+                yield self.live.take()
+
+        def bulk() -> Iterator[Queued]:
+            nonlocal work_s
+            while self.bulk and work_s < GROUP_S:
+                taken = self.bulk.take()
+                work_s += len(taken.payload) * cost.bulk_byte_s
+                yield taken
+
+        return live(), bulk()
 
     def __bool__(self) -> bool:
         return bool(self.live) or bool(self.bulk)

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Final, Protocol
 
 from wire.encode import packed_parcel, parcel, rows_message
-from wire.pack import pack_rows
+from wire.pack import ROW_BYTES, may_be_packed, pack_rows
 
-ROW_OVERHEAD_BYTES: Final = 14  # envelope of a row: tags, lengths, seq step, class, kind, check
+ROW_OVERHEAD_BYTES: Final = ROW_BYTES
 PARCEL_OVERHEAD_BYTES: Final = 40  # waiting_bytes and stamps
 FIRST_RATIO: Final = 0.6  # packed bytes a byte: real drives, rows of 10 fixes (architecture section 5)
 RATIO_WEIGHT: Final = 0.5
-MOST_ROWS: Final = 5_000  # the centre takes 10,000 a parcel
+MOST_ROWS: Final = 5_000  # the centre takes no more in a parcel
 LEAST_RATIO: Final = 0.05  # bounds what is read for one parcel: 20 times its limit
 
 
@@ -80,9 +80,9 @@ def leading(rows: Sequence[Row], limit_bytes: float) -> Sequence[Row]:
     size = 0
     for count, row in enumerate(rows):
         size += row_bytes(row)
-        if count and (size > limit_bytes or row.outbox_id != rows[0].outbox_id):
+        if count == MOST_ROWS or (count and (size > limit_bytes or row.outbox_id != rows[0].outbox_id)):
             return rows[:count]
-    return rows[:MOST_ROWS]
+    return rows
 
 
 def plain(rows: Sequence[Row]) -> Packed:
@@ -91,10 +91,13 @@ def plain(rows: Sequence[Row]) -> Packed:
 
 
 def _smaller(rows: Sequence[Row]) -> tuple[Packed, int]:
-    """All of `rows` (of one outbox) in the form that is smaller, and its bytes without stamps."""
+    """All of `rows` (of one outbox) in the smaller form that the centre takes, and its bytes without stamps."""
     as_they_are = plain(rows)
-    packed = Packed(as_they_are.rows, pack_rows(rows_message(_wire_rows(as_they_are.rows))))
-    return min(((form, len(form.payload(0))) for form in (packed, as_they_are)), key=lambda sized: sized[1])
+    packed_rows = pack_rows(rows_message(_wire_rows(as_they_are.rows)))
+    forms = [as_they_are]
+    if may_be_packed(len(packed_rows), len(rows), sum(len(row.body) for row in rows)):
+        forms.append(Packed(as_they_are.rows, packed_rows))
+    return min(((form, len(form.payload(0))) for form in forms), key=lambda sized: sized[1])
 
 
 class Filler:

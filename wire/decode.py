@@ -23,7 +23,7 @@ from wire.kinds import (
     KIND_TOMBSTONE,
     KIND_TRACK,
 )
-from wire.pack import unpack_rows
+from wire.pack import MOST_RATIO, may_be_packed, unpack_rows
 from wire.ranges import MAX_SEQ, Ranges
 from wire.track import Track, decode_track, parsed
 
@@ -41,7 +41,8 @@ __all__ = [
 
 # A bulk parcel is 16 kB, a snapshot some hundred; this is what one payload may cost in memory, plain or unpacked.
 MAX_PARCEL_BYTES = 1 << 20
-MAX_ROWS = 10_000
+MAX_ROWS = 5_000  # sixteen kB of tracks are some hundred; each costs the centre 40 us
+_COLUMN_TAGS_BYTES = 64
 
 _MESSAGES: dict[int, type[Message]] = {
     KIND_EVENT: records_pb2.Event,
@@ -101,7 +102,7 @@ def _rows(message: records_pb2.Parcel) -> tuple[list[Row], list[int]]:
     if message.packed_rows:
         if message.rows:
             raise PeerViolation("rows both plain and packed")
-        return _packed_rows(parsed(records_pb2.Rows, unpack_rows(message.packed_rows, MAX_PARCEL_BYTES)))
+        return _packed_rows(message.packed_rows)
     rows, refused = [], []
     seqs = _seqs([row.seq_step for row in message.rows[: MAX_ROWS + 1]])
     for seq, row in zip(seqs, message.rows, strict=True):
@@ -113,10 +114,14 @@ def _rows(message: records_pb2.Parcel) -> tuple[list[Row], list[int]]:
     return rows, refused
 
 
-def _packed_rows(columns: records_pb2.Rows) -> tuple[list[Row], list[int]]:
+def _packed_rows(packed: bytes) -> tuple[list[Row], list[int]]:
     """Rows out of their columns: all of them, or all refused when the checks do not add up."""
-    seqs = _seqs(columns.seq_steps)
+    limit_bytes = min(MAX_PARCEL_BYTES, len(packed) * MOST_RATIO + _COLUMN_TAGS_BYTES)
+    columns = parsed(records_pb2.Rows, unpack_rows(packed, limit_bytes))
     joined = columns.bodies  # once: the library copies it each time it is asked
+    if not may_be_packed(len(packed), len(columns.seq_steps), len(joined)):
+        raise PeerViolation("packed rows: too many in too few bytes")
+    seqs = _seqs(columns.seq_steps)
     ends = list(accumulate(columns.lengths))
     classes, kinds = _padded(columns.classes, len(seqs)), _padded(columns.kinds, len(seqs))
     if len(ends) != len(seqs) or (ends[-1] if ends else 0) != len(joined):

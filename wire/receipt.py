@@ -4,7 +4,7 @@ from wire.errors import PeerViolation
 from wire.fields import FIXED32, VARINT, read_fields, read_packed
 from wire.ranges import MAX_RANGES, MAX_SEQ, Ranges
 
-_MAX_REFUSED = 10_000  # rows a parcel can hold at most
+_MAX_REFUSED = 10_000  # more than a parcel can hold
 
 
 class Receipt:

@@ -5,6 +5,7 @@ It has an address of its own, says how often it managed, and in how many seconds
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import struct
@@ -16,14 +17,16 @@ from typing import Final
 
 from raw_mqtt import connect, publish, subscribe
 
-from wire.encode import check, parcel
+from wire.encode import check, packed_parcel, parcel, rows_message
 from wire.kinds import CLASS_ALARM, KIND_EVENT
+from wire.pack import pack_rows
 
 AT_ONCE: Final = 16  # connections in the making at any time
 MINE: Final = ("127.0.0.2", 0)
 HOLDS_S: Final = 10.0
 DIALS_S: Final = 8.0
 PATIENCE_S: Final = 20.0
+ROWS: Final = 5_000
 
 
 class Noise:
@@ -31,12 +34,15 @@ class Noise:
 
     def __init__(self, port: int, context: ssl.SSLContext, name: str, count: int) -> None:
         self._address, self._context, self._count = ("127.0.0.1", port), context, count
+        self._name = name
         self.verbs: dict[str, Callable[[], int]] = {
             "connects": self.connects,
             "sockets": self.sockets,
             "dials": self.dials,
             "garbage": lambda: self._say(lambda n: publish(f"pantau/v1/{name}/up", b"\xff" * 200)),
             "rows": lambda: self._say(lambda n: publish(f"pantau/v1/{name}/up", _rows(n))),
+            "bombs": self.bombs,
+            "dense": self.dense,
             "births": lambda: self._say(lambda n: publish(f"pantau/v1/{name}/birth", b"{}" * 100, retain=True)),
             "subscribes": lambda: self._say(lambda n: subscribe(f"#/{n}" if n % 2 else "pantau/v1/+/up")),
         }
@@ -79,6 +85,21 @@ class Noise:
                 time.sleep(0.001)
         return done
 
+    def bombs(self) -> int:
+        """As many rows as a parcel may have, in seventy bytes."""
+        bomb = _packed(0, b"")
+        return self._say_and_wait(lambda _: bomb)
+
+    def dense(self) -> int:
+        """The same in as few bytes as the bridge takes."""
+        return self._say_and_wait(lambda n: _packed(n, random.randbytes(1_500)))
+
+    def _say_and_wait(self, payload: Callable[[int], bytes]) -> int:
+        """Said in a moment; what is made of it takes the bridge a while."""
+        said = self._say(lambda n: publish(f"pantau/v1/{self._name}/up", payload(n)))
+        time.sleep(2 * HOLDS_S)
+        return said
+
     def _dial_and_hang_up(self) -> None:
         with socket.socket() as one:
             one.setblocking(False)
@@ -107,6 +128,12 @@ def _rows(n: int) -> bytes:
     body = b"x" * 1000
     rows = [(20 * n + k + 1, CLASS_ALARM, KIND_EVENT, check(body), body) for k in range(20)]
     return parcel(5, rows, waiting_bytes=1_000_000)
+
+
+def _packed(n: int, body: bytes) -> bytes:
+    """As many rows as a parcel may have, in as few bytes as LZMA makes of them and a body that does not pack."""
+    rows = [(ROWS * n + k + 1, 0, 0, 0, b"") for k in range(ROWS - 1)]
+    return packed_parcel(5, pack_rows(rows_message([*rows, (ROWS * (n + 1), 0, KIND_EVENT, check(body), body)])))
 
 
 def main(how: str, port: str, ca: str, certificate: str, key: str, name: str, count: str) -> None:

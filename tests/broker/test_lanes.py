@@ -69,7 +69,7 @@ def test_live_goes_before_bulk() -> None:
     lanes, cost = Lanes(), Cost(0.0)
     lanes.bulk.put(queued(b"bulk"))
     lanes.live.put(queued(b"live"))
-    live, bulk = lanes.take(cost)
+    live, bulk = map(list, lanes.take(cost))
     assert [one.payload for one in live] == [b"live"]
     assert [one.payload for one in bulk] == [b"bulk"]
     assert not lanes
@@ -79,7 +79,7 @@ def test_a_group_is_no_more_work_than_its_time_and_one_parcel() -> None:
     lanes, cost = Lanes(), Cost(0.0)
     for _ in range(100):
         lanes.bulk.put(queued(bytes(BULK_PARCEL_BYTES)))
-    _, bulk = lanes.take(cost)
+    _, bulk = map(list, lanes.take(cost))
     assert len(bulk) == pytest.approx(GROUP_S / (BULK_PARCEL_BYTES * FIRST_COST_S), abs=1)
 
 
@@ -88,8 +88,8 @@ def test_live_alone_fills_a_group_and_bulk_waits() -> None:
     cost.live_s = GROUP_S
     lanes.live.put(queued())
     lanes.bulk.put(queued())
-    assert [len(lane) for lane in lanes.take(cost)] == [1, 0]
-    assert [len(lane) for lane in lanes.take(cost)] == [0, 1]
+    assert [len(list(lane)) for lane in lanes.take(cost)] == [1, 0]
+    assert [len(list(lane)) for lane in lanes.take(cost)] == [0, 1]
 
 
 def test_a_slow_store_shortens_the_bulk_lane_but_never_closes_it() -> None:
@@ -180,9 +180,38 @@ def test_who_floods_a_lane_is_dropped_and_nobody_else() -> None:
     assert lane.held_bytes <= 2 * UNIT_LIMIT_BYTES
     assert lane.hogged == lane.dropped > 4_000 and lane.hog == "pantau/v1/noisy/up"
     taken = [lane.take().topic for _ in range(len(lane))]
-    assert taken[-1] == "pantau/v1/quiet/up"
+    assert taken.index("pantau/v1/quiet/up") <= 1, "it waits for one parcel of the other"
     lane.put(Queued("pantau/v1/noisy/up", bytes(1000), 0.0))
     assert len(lane) == 1, "what was taken is no longer held"
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(0, 30))
+def test_units_are_taken_from_by_turns_each_in_its_own_order(units: list[str], later: int) -> None:
+    lane = Lane(LANE_LIMIT_BYTES)
+    put = [Queued(unit, b"", number) for number, unit in enumerate(units)]
+    for one in put[:later]:
+        lane.put(one)
+    taken = [lane.take()] if len(lane) else []
+    for one in put[later:]:
+        lane.put(one)
+    while len(lane):
+        assert lane.waited_s(1000.0) > 0
+        taken.append(lane.take())
+    assert lane.waited_s(1000.0) == 0
+    for unit in "abc":
+        mine = [one for one in put if one.topic == unit]
+        assert [one for one in taken if one.topic == unit] == mine
+        assert not mine or taken.index(mine[0]) <= 3, "it waits for one parcel of each other unit, and the one in hand"
+
+
+def test_what_is_not_asked_for_stays_in_its_lane() -> None:
+    lanes, cost = Lanes(), Cost(0.0)
+    for _ in range(5):
+        lanes.live.put(queued())
+        lanes.bulk.put(queued())
+    live, _ = lanes.take(cost)
+    next(live)
+    assert (len(lanes.live), len(lanes.bulk)) == (4, 5)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 300_000) | st.none())))

@@ -46,6 +46,8 @@ def beside(folder: Path, how: str, count: int, *, limited: bool) -> dict[str, An
         ("sockets", 2_000, AT_ONCE_S),
         ("dials", 10_000, AT_ONCE_S),  # a second
         ("rows", 8_000, AT_ONCE_S),
+        ("bombs", 1_000, AT_ONCE_S),
+        ("dense", 40, AT_ONCE_S),
         ("garbage", 150_000, LATE_S),
         ("births", 100_000, LATE_S),
     ],

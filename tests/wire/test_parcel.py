@@ -33,6 +33,7 @@ stamps = st.fixed_dictionaries(
     },
 )
 outbox_ids = st.integers(1, 2**32 - 1)
+MEGABYTE = bytes(1_000_000)
 ONE_ROW = encode.rows_message([(1, 0, 0, 0, b"")])
 
 
@@ -150,6 +151,10 @@ def test_fields_of_a_newer_contract_are_passed_over(
         packed(records_pb2.Rows(seq_steps=[1] * (MAX_ROWS + 1), lengths=[0] * (MAX_ROWS + 1))),
         encode.parcel(1, [(seq + 1, 0, 0, 0, b"") for seq in range(MAX_ROWS + 1)]),
         encode.parcel(1, [(1, 0, 0, 0, bytes(MAX_PARCEL_BYTES))]),
+        packed(records_pb2.Rows(seq_steps=[1] * MAX_ROWS, lengths=[0] * MAX_ROWS)),  # 70 bytes
+        packed(
+            records_pb2.Rows(seq_steps=[1], lengths=[10**6], bodies=bytes(10**6), checks=encode.check(bytes(10**6)))
+        ),
     ],
     ids=lambda payload: payload[:12].hex(),
 )
