@@ -135,6 +135,11 @@ class SosPlan:
     )
 
 
+def _command(words: tuple[str, ...]) -> str | None:
+    right = words and words[0] and not any("\0" in word for word in words)
+    return None if right else "the program first, and no NUL in any"
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PowerPlan:
     """When the box goes off by itself. Without an ignition wire, or a voltage, the rules that need it do nothing."""
@@ -156,7 +161,7 @@ class PowerPlan:
         reason="time for the warning to arrive, and for somebody to start the engine",
     )  # fmt: skip
     command: tuple[str, ...] = setting(
-        "what asks the system to power off", default=("systemctl", "poweroff"),
+        "what asks the system to power off", default=("systemctl", "poweroff"), check=_command,
         reason="systemd-logind lets the box's user, by the rule that the package brings",
     )  # fmt: skip
 

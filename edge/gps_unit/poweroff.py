@@ -17,11 +17,12 @@ def power_off(command: Sequence[str]) -> str | None:
             list(command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=ANSWERS_WITHIN_S,
             check=False,
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:  # ValueError: a NUL in a word
         return str(error)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()

@@ -68,3 +68,9 @@ def test_a_power_cycle_needs_a_relay_on_a_pin_of_its_own(tmp_path: Path) -> None
         load_unit(write(tmp_path, receiver="[modem]\nrelay_off_s = 1.0"))
     modem = load_unit(write(tmp_path, receiver='[modem]\nsteps = ["power_cycle"]\nrelay_pin = 23')).modem
     assert (modem.relay_pin, modem.relay_active_low, modem.relay_off_s) == (23, False, 10.0)
+
+
+@pytest.mark.parametrize("command", ["[]", '[""]', '["", "poweroff"]', r'["systemctl", "power\u0000off"]'])
+def test_a_power_off_that_nothing_could_run_is_refused(tmp_path: Path, command: str) -> None:
+    with pytest.raises(ConfigError, match=r"power\.command is .*: must be a list of texts.*; the program first"):
+        load_unit(write(tmp_path, receiver=f"[power]\ncommand = {command}"))
