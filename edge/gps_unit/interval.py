@@ -85,6 +85,12 @@ class OpenInterval:
         self._left_over = self._offered = 0
         self._rewrite()
 
+    @property
+    def crowded(self) -> bool:
+        """Half of what may wait does; true again at each record's worth more, while the outbox takes nothing."""
+        count = len(self.waiting)
+        return count >= MOST_WAITING // 2 and count % MOST_IN_A_RECORD == 0
+
     def add(self, waiting: Waiting) -> None:
         """Take one more fix; it survives a kill when this returns."""
         self._at("fix:heard")

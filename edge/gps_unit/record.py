@@ -96,7 +96,7 @@ class Recorder:
         self._appended = appended
         self._tally = tally
         self._modes = modes
-        self._urgent = False  # a fix that waits is news
+        self._urgent = False  # a fix that waits is news, or too many wait
         self._watch = FixWatch()
         self._events: deque[tuple[bytes, int, int]] = deque()
         self._alarm_row: int | None = None  # of the last alarm that was appended
@@ -121,7 +121,7 @@ class Recorder:
         if kept is not None:
             self._last = kept
             self._interval.add(Waiting(kept, self._clock.boot_id))
-            if self._modes is not None and self._modes.is_news(kept):
+            if self._interval.crowded or (self._modes is not None and self._modes.is_news(kept)):
                 self._urgent = True
         self._look(fixed=True)
 

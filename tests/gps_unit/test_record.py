@@ -12,7 +12,7 @@ import pytest
 from edge.clock import Clock
 from edge.disk import Disk
 from edge.gps_unit.fix import EpochAssembler, Fix
-from edge.gps_unit.interval import OpenInterval
+from edge.gps_unit.interval import MOST_IN_A_RECORD, MOST_WAITING, OpenInterval
 from edge.gps_unit.modes import Modes, Profiles
 from edge.gps_unit.motion import Policy
 from edge.gps_unit.nmea import Framer
@@ -80,6 +80,8 @@ class Box:
         quantum: str = "lossless",
         disk: FullDisk | None = None,
         modes: Profiles | None = None,
+        interval_s: float = 10,
+        parked_interval_s: float = 600,
     ) -> None:
         self.folder = folder
         self.now_s = 1000.0
@@ -94,7 +96,9 @@ class Box:
         self.interval = OpenInterval(folder / "run" / "interval")
         self.modes = None if modes is None else Modes(modes, self.clock.monotonic_s)
         self.recorder = Recorder(
-            Reporting(interval_s=10, parked_interval_s=600, quantum=quantum, tolerance_m=tolerance_m),
+            Reporting(
+                interval_s=interval_s, parked_interval_s=parked_interval_s, quantum=quantum, tolerance_m=tolerance_m
+            ),
             self.outbox,
             self.clock,
             self.interval,
@@ -112,10 +116,10 @@ class Box:
     def _append_seen(self) -> None:
         self.appended += 1
 
-    def hear(self, fix: Fix) -> None:
+    def hear(self, fix: Fix, *, rate_hz: int = 1) -> None:
         self.recorder.take(replace(fix, boottime_ms=self.clock.boottime_ms()))
         self.recorder.turn()
-        self.now_s += 1
+        self.now_s += 1 / rate_hz
 
     def bodies(self, kind: int) -> list[bytes]:
         reader = OutboxReader(self.folder / "outbox.db")
@@ -242,6 +246,34 @@ def test_while_the_outbox_takes_nothing_fixes_wait_and_then_all_arrive(tmp_path:
     assert stored == [fix.utc_ms for fix in fixes(25)]
     assert f"e{MOST_EVENTS_WAITING + 4}" in box.events()
     box.outbox.close()
+
+
+@pytest.mark.parametrize(("interval_s", "parked"), [(10, True), (3600, True), (3600, False)])
+def test_a_fast_receiver_and_a_long_interval_give_up_no_fix_while_the_outbox_takes_them(
+    tmp_path: Path, interval_s: float, parked: bool
+) -> None:
+    box = Box(tmp_path, quantum="receiver", tolerance_m=2.5, interval_s=interval_s, parked_interval_s=3600)
+    fix = replace(fixes(10)[-1], utc_ms=None, parked=parked)
+    for _ in range(MOST_WAITING + MOST_IN_A_RECORD):
+        box.hear(fix, rate_hz=5)
+    assert box.tally.unobserved["outbox"] == 0
+    box.recorder.end()
+    heard = [decode_track(body).observed for body in box.bodies(KIND_TRACK)]
+    assert sum(heard) == MOST_WAITING + MOST_IN_A_RECORD
+    assert len(heard) <= 2 + len(range(0, sum(heard), MOST_IN_A_RECORD))  # no record is cut short for it
+    box.outbox.close()
+
+
+def test_an_outbox_that_takes_nothing_is_not_asked_at_every_fix_that_waits(tmp_path: Path) -> None:
+    box = Box(tmp_path, interval_s=3600)
+    box.outbox.close()
+    tries: list[float] = []
+    fix = replace(fixes(1)[0], utc_ms=None)
+    box.outbox.settle = lambda: bool(tries.append(box.now_s))  # type: ignore[method-assign]
+    for _ in range(MOST_WAITING // 2 + MOST_IN_A_RECORD + 1):
+        box.hear(fix, rate_hz=10)
+    assert len(tries) == 2
+    box.recorder.end()
 
 
 def test_an_alarm_outlives_whatever_waits_beside_it_and_keeps_its_class(tmp_path: Path) -> None:
