@@ -91,9 +91,6 @@ class Cab:
                 continue
             try:
                 self._serve(pins, stop)
-            except PinRefused as error:
-                self._refuse(error)
-                stop.wait(OPEN_AGAIN_S)
             finally:
                 pins.close()
 
@@ -115,15 +112,25 @@ class Cab:
         now_s = self._monotonic_s()
         self._listen(pins, now_s)
         if now_s >= self._sample_s:
-            self._sample_s = now_s + SAMPLE_S
-            for channel, share in pins.readings().items():
-                self.told.put(Reading(channel, share, now_s))
-            if self._refused is not None:
-                self._refused = None
-                self.told.put(Refused(None))
+            self._sample(pins, now_s)
         for name, pattern in patterns(self.signs).items():
             pins.switch(name, lit(pattern, now_s))
         self._beep(pins, now_s)
+
+    def _sample(self, pins: Pins, now_s: float) -> None:
+        """Read the converter; one that fails is let alone for a while, and blinds no wire and no lamp."""
+        try:
+            readings = pins.readings()
+        except PinRefused as error:
+            self._sample_s = now_s + OPEN_AGAIN_S
+            self._refuse(error)
+            return
+        self._sample_s = now_s + SAMPLE_S
+        for channel, share in readings.items():
+            self.told.put(Reading(channel, share, now_s))
+        if self._refused is not None:
+            self._refused = None
+            self.told.put(Refused(None))
 
     def _listen(self, pins: Pins, now_s: float) -> None:
         for _ in range(self._heard.qsize()):

@@ -8,10 +8,10 @@ import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
-from edge.gps_unit.cab import Cab, Refused, Sounded
+from edge.gps_unit.cab import Cab, Reading, Refused, Sounded
 from edge.gps_unit.inputs import Change, Inputs, Wire
 from edge.gps_unit.lamps import ACKNOWLEDGED, TAKEN, Signs
-from edge.gps_unit.pins import Board, PinRefused, Plan
+from edge.gps_unit.pins import Board, Level, PinRefused, Plan
 from wire.inputs import PANIC
 
 BUTTON, BUZZER, FAULT = 17, 22, 23
@@ -102,3 +102,56 @@ def test_a_pin_that_is_taken_is_told_once_and_given_back(pins: MockFactory, run:
     run(cab)
     assert cab.told.get(timeout=20) == Refused("GPIO17 is in use")
     assert tries == [1]
+
+
+class Hour:
+    """Pins and stop of an hour that is over at once: a press of one second at 1801 s; the converter mends at 3000 s."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.opened = self.closed = self.sampled = 0
+        self.lit: list[bool] = []
+
+    def levels(self) -> list[Level]:
+        return [Level("red", 1801 <= self.now_s < 1802, self.now_s)]
+
+    def readings(self) -> dict[str, float]:
+        self.sampled += 1
+        if self.now_s < 3000:
+            raise PinRefused("OSError: [Errno 5] Input/output error")
+        return {"fuel": 0.5}
+
+    def switch(self, name: str, on: bool) -> None:
+        if name == "fault":
+            self.lit.append(on)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def is_set(self) -> bool:
+        return self.now_s > 3600
+
+    def wait(self, timeout_s: float) -> bool:
+        self.now_s += timeout_s
+        return self.is_set()
+
+
+def test_a_converter_that_fails_blinds_no_button_and_no_lamp() -> None:
+    hour = Hour()
+
+    def opened(heard: object) -> Hour:
+        hour.opened += 1
+        return hour
+
+    cab = Cab(Inputs([Wire("red", PANIC, 0.05)]), opened, monotonic_s=lambda: hour.now_s)
+    cab.signs = Signs(receiver=True, calling=True)
+    cab.run(hour)
+    told = [cab.told.get_nowait() for _ in range(cab.told.qsize())]
+    assert [Change("red", PANIC, on, edge=True) for on in (True, False)] == [
+        each for each in told if isinstance(each, Change) and each.edge
+    ]
+    assert [each.why for each in told if isinstance(each, Refused)] == ["OSError: [Errno 5] Input/output error", None]
+    assert any(isinstance(each, Reading) for each in told)
+    assert (hour.opened, hour.closed) == (1, 1)
+    assert hour.sampled < 3000 / 60 + 610
+    assert sum(hour.lit) > 3600
