@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ from edge.outbox_reader import OutboxReader, StoredRow
 from edge.outbox_requests import Requests
 from edge.outbox_schema import PAGE_BYTES
 from edge.outbox_writer import Writer
+from running.turns import Away
 from wire.ranges import Ranges
 
 __all__ = ["POINTS", "Account", "Outbox", "OutboxReader", "StoredRow"]
@@ -63,6 +65,7 @@ class Outbox:
     """The writing side; construct, use and close it on one thread.
 
     A bound too small for its own log is a ValueError; the file of a newer pantau is a ConfigError and left as it is.
+    `away` is around what reads all of the file, which takes minutes where it is large.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Outbox:
         clock: Clock | None = None,
         disk: Disk | None = None,
         at: Callable[[str], None] = lambda _point: None,
+        away: Away = nullcontext,
     ) -> None:
         if limit_bytes < LEAST_LIMIT_BYTES:
             raise ValueError(f"outbox limit of {limit_bytes} bytes: at least {LEAST_LIMIT_BYTES}")
@@ -82,8 +86,9 @@ class Outbox:
         self._since_mono_s: float | None = None
         self._next_ballast_mono_s = 0.0
         self._writer = Writer(
-            Path(path), limit_bytes=limit_bytes, clock=self._clock, disk=disk or Disk(), requests=self._requests, at=at
-        )
+            Path(path), limit_bytes=limit_bytes, clock=self._clock, disk=disk or Disk(), requests=self._requests, at=at,
+            away=away,
+        )  # fmt: skip
         self.settle()  # a box whose disk takes nothing now still starts, and records as soon as it can
 
     # ------------------------------------------------------------------ any thread

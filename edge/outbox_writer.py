@@ -23,6 +23,7 @@ from edge.outbox_requests import Requests
 from edge.outbox_schema import is_sound_row
 from edge.salvage import Remains
 from edge.tombstones import CORRUPT
+from running.turns import Away
 from wire.ranges import Ranges
 
 _log = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ class Writer:
     """One outbox file, its state in memory, and transactions that do what it takes to be committed."""
 
     def __init__(
-        self, path: Path, *, limit_bytes: int, clock: Clock, disk: Disk, requests: Requests, at: Callable[[str], None]
-    ) -> None:
+        self, path: Path, *, limit_bytes: int, clock: Clock, disk: Disk, requests: Requests, at: Callable[[str], None],
+        away: Away,
+    ) -> None:  # fmt: skip
         self.file: Final = OutboxFile(path, limit_bytes=limit_bytes, disk=disk, at=at)
         self.state: State | None = None
         self._memory: State | None = None  # the last state, kept while the file is closed after an error
@@ -53,14 +55,15 @@ class Writer:
         self._disk = disk
         self._requests = requests
         self._at = at
+        self._away = away
         self._identity = Identity(self.file.ids_copy, disk=disk, at=at)
         self._outage: _Outage | None = None
         self._eagerness = 1
         self._remedies: Final[dict[str, tuple[Callable[[], None], ...]]] = {
             FULL: (self._settle_alone, *(self._shed,) * SHEDS),
-            CORRUPT_FILE: (self._salvage,),
+            CORRUPT_FILE: (self._salvage_away,),
             IO_ERROR: (self._reopen,),
-            UNREADABLE: (self._reopen, self._salvage),  # a bad sector stays bad: waiting for it would be for ever
+            UNREADABLE: (self._reopen, self._salvage_away),  # a bad sector stays bad: waiting for it would be for ever
             READ_ONLY: (self._reopen,),
             BUSY: (),
         }
@@ -103,6 +106,10 @@ class Writer:
         """The state, after opening the file where that is needed; sqlite3.Error or OSError when it can not be."""
         if self.state is not None and self.file.still_ours():
             return self.state
+        with self._away():
+            return self._open()
+
+    def _open(self) -> State:
         if self.state is not None:
             _log.warning("outbox file was deleted or replaced while open: written to its name again")
             self.file.put_back()
@@ -162,7 +169,8 @@ class Writer:
         """Open, sound, with the outbox_id that is wanted, and its ids promised beside the file."""
         state = self.opened()
         if self._requests.suspected:
-            self._examine()
+            with self._away():
+                self._examine()
             state = self.opened()
         if self._requests.new_outbox:
             self._identity.open_new(self._connection(), state)
@@ -250,6 +258,10 @@ class Writer:
                 worn.add(row_id)
         if worn:
             self._transact("settle", lambda batch: batch.give_up(worn, CORRUPT), ride=False)
+
+    def _salvage_away(self) -> None:
+        with self._away():
+            self._salvage()
 
     def _salvage(self) -> None:
         witness = Witness(self._memory, read_copy(self.file.ids_copy))

@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from running.systemd import Systemd
@@ -25,7 +26,10 @@ EXIT_FAILED = 1
 # What a technician waits for after `systemctl stop` before pulling the plug; TimeoutStopSec in packaging/ is above it.
 STOP_WITHIN_S = 5.0
 
-__all__ = ["EXIT_CLEAN", "EXIT_FAILED", "STOP_WITHIN_S", "Loop", "Stop", "exit_code", "run"]
+# As long as a start may take, which reads through the same outbox: TimeoutStartSec in packaging/.
+AWAY_AT_MOST_S = 900.0
+
+__all__ = ["AWAY_AT_MOST_S", "EXIT_CLEAN", "EXIT_FAILED", "STOP_WITHIN_S", "Loop", "Stop", "away", "exit_code", "run"]
 
 Loop = Callable[[Stop], None]
 
@@ -96,6 +100,31 @@ def run(
             signal.signal(number, handler)
         systemd.close()
         switch.close()
+
+
+@contextmanager
+def away(at_most_s: float = AWAY_AT_MOST_S) -> Iterator[None]:
+    """Around what may rightly keep main for minutes, as a large outbox that is salvaged: a thread feeds in its place.
+
+    No longer than `at_most_s`, so that a card that hangs for ever is found.
+    """
+    systemd, back = Systemd(), threading.Event()
+    feeder = threading.Thread(target=_feed, args=(systemd, back, time.monotonic() + at_most_s), name="away")
+    feeder.start()
+    try:
+        yield
+    finally:
+        back.set()
+        feeder.join()
+        systemd.close()
+
+
+def _feed(systemd: Systemd, back: threading.Event, until_mono_s: float) -> None:
+    if systemd.watchdog_s is None:
+        return
+    # Not at once: whoever is away again and again for a moment must not hide a loop that hangs.
+    while not back.wait(systemd.watchdog_s / 3) and time.monotonic() < until_mono_s:
+        systemd.notify("WATCHDOG=1")
 
 
 def _asked(switch: StopSwitch) -> Callable[[int, FrameType | None], None]:

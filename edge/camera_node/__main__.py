@@ -30,7 +30,9 @@ def _run(argv: list[str], at: Callable[[str], None]) -> int:
     clock = Clock(
         floor_utc_ms=memory.recall("floor_utc_ms", 0), on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms)
     )
-    outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at)
+    outbox = Outbox(
+        config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at, away=service.away
+    )
     link = uplink(config, clock, outbox, memory, at=at)
     parts = wiring.parts(config, clock, outbox, link, memory)
     code = service.run(

@@ -35,7 +35,9 @@ def _run(argv: list[str], at: Callable[[str], None]) -> int:
         on_floor=lambda utc_ms: memory.remember("floor_utc_ms", utc_ms),
         any_date=config.receiver.not_before_utc_ms is None,
     )
-    outbox = Outbox(config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at)
+    outbox = Outbox(
+        config.outbox.path, limit_bytes=config.outbox.limit_mb * 1_000_000, clock=clock, at=at, away=service.away
+    )
     link = uplink(config, clock, outbox, memory, at=at)
     unit = wiring.unit(config, clock, outbox, link, memory, shadow, at=at)
     code = service.run(

@@ -8,13 +8,15 @@ import shutil
 import sqlite3
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.disk import Disk
 from edge.errors import OutboxCorrupt, OutboxFull
 from edge.outbox import Outbox, OutboxReader
 from tests.edge.outbox_ledger import Key, events, gone, missing, ranges, rows
@@ -94,6 +96,44 @@ def test_a_damaged_page_costs_its_own_rows_and_they_are_named(tmp_path: Path, wh
         assert "outbox_salvaged" in [what for what, _ in events(path)]
         assert set_aside(path)
     assert outbox.last_interval == 4
+    outbox.close()
+
+
+def test_a_large_file_is_read_through_and_salvaged_while_somebody_feeds_for_main(tmp_path: Path) -> None:
+    away: list[bool] = []
+    seen: dict[str, bool] = {}
+
+    class Card(Disk):
+        """It notes whether somebody knew that main would be long."""
+
+        def connect(self, path: Path) -> sqlite3.Connection:
+            seen[path.name] = bool(away)
+            connection = super().connect(path)
+            connection.set_trace_callback(lambda sql: seen.setdefault(sql[:18], bool(away)))
+            return connection
+
+    @contextmanager
+    def leave() -> Iterator[None]:
+        away.append(True)
+        try:
+            yield
+        finally:
+            away.pop()
+
+    path = tmp_path / "outbox.db"
+    filled(path)
+    outbox = Outbox(path, limit_bytes=LIMIT_BYTES, disk=Card(), away=leave)
+    assert seen.pop(path.name)
+    with sqlite3.connect(path) as looking:
+        (root,) = looking.execute("SELECT rootpage FROM sqlite_master WHERE name = 'by_class'").fetchone()
+    looking.close()
+    flip(path, (root - 1) * 1024)
+    read_as_the_uplink_does(path, outbox)
+    outbox.suspect()
+    outbox.settle()
+    assert set_aside(path)
+    assert [seen[what] for what in ("PRAGMA quick_check", "outbox.db.salvaging", path.name)] == [True] * 3
+    assert not away
     outbox.close()
 
 

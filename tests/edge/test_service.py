@@ -137,6 +137,25 @@ def test_the_watchdog_is_fed_while_every_loop_turns_and_no_longer(
     switch.close()
 
 
+def test_while_main_is_away_it_is_fed_for_and_a_hang_is_found_all_the_same(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "600000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    with service.away():
+        time.sleep(0.9)
+    fed = manager.heard()
+    assert len(fed) >= 2 and set(fed) == {"WATCHDOG=1"}
+    time.sleep(0.3)
+    assert manager.heard() == []
+    with service.away(at_most_s=0.0):
+        time.sleep(0.3)
+    for _ in range(20):
+        with service.away():
+            pass
+    assert manager.heard() == []
+
+
 def test_a_long_sleep_asked_for_is_not_a_hang() -> None:
     clock, switch = Minutes(), StopSwitch()
     switch.set()
