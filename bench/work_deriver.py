@@ -90,7 +90,8 @@ def late(url: str, rows: Sequence[Row], held_back: Sequence[Row], days: int, mem
         deriver, position = _deriver(store, memory), 0
         while (reached := deriver.take(position)) != position:
             position = reached
-        deriver.derive_next(now_ms, 0.0)
+        while deriver.derive_next(now_ms, 0.0):
+            pass
         _sent(memory)
         # Neither the load's own objects, nor that a small store ends after the record, is the record's cost.
         gc.freeze()

@@ -2,7 +2,8 @@
 
 Two steps, each durable: an entry of the log touches a stretch of an asset's time; a touched asset's days are derived,
 compared with what was told of them, and the difference is put into the outbox. What touches one asset again and again
-is derived once: a deriver that is slow tells later, and never falls behind for good.
+is derived once: a deriver that is slow tells later, and never falls behind for good. Of an asset with many touched
+days some are derived at a time, the newest first, and all others that are due come between.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 BATCH_ROWS: Final = 500
 # An asset is derived at most this often: records come each 10 s, and a day that grows is read anew each time.
 EACH_S: Final = 60.0
+# Once so many days of an asset are derived the others have their turn, and the broker: it waits six seconds for a word.
+MOST_DAYS: Final = 30
 # A session is told once this much is known of what came after it: no rule of thresholds.py reaches further over what
 # was seen, but for a journey of 100 m in more than that.
 SETTLED_MS: Final = max(RESTART_MS, AREA_RETURN_MS)
@@ -87,7 +90,9 @@ class Deriver:
         self._touched.discard(asset)
         self._derived_s[asset] = now_s
         try:
-            self.derive(*asset, now_ms)
+            if self.derive(*asset, now_ms):
+                self._touched.add(asset)
+                self._derived_s[asset] = now_s - self._each_s  # due at once, and after all who were due before
         except StoreUnavailable:
             raise
         except Exception:  # a fault of ours, of one asset's records: all others have their hours
@@ -99,20 +104,28 @@ class Deriver:
             self.failing.discard(asset)
         return True
 
-    def derive(self, agency: str, asset: str, now_ms: int) -> None:
-        """Derive the asset's touched days as of now, and put what changed into the outbox.
+    def derive(self, agency: str, asset: str, now_ms: int) -> bool:
+        """Derive the newest of the asset's touched days as of now, and put what changed into the outbox.
 
-        A day that begins before what was purged stays as it was told: what is left of its records would say less.
+        True when others are left. A day that begins before what was purged stays as it was told: what is left of its
+        records would say less.
         """
         read = reader(self._store, asset, agency)
-        moved = [touched(read, late) for late in self._memory.touched(agency, asset)]
+        done: list[Window] = []
+        moved: set[Window] = set()
+        for late in self._memory.touched(agency, asset, MOST_DAYS):
+            if len(moved) >= MOST_DAYS:
+                break
+            moved.update(whole_days(touched(read, late), self._zone))
+            done.append(late)
         kept_ms = self._kept_ms(asset)
-        days = {day for each in moved for day in whole_days(each, self._zone) if kept_ms <= day.from_ms <= now_ms}
+        days = [day for day in sorted(moved) if kept_ms <= day.from_ms <= now_ms]
         who = Who(agency, asset, self._zone)
-        found = [told for day in sorted(days) if (told := self._day(who, read, day, now_ms)) is not None]
+        found = [told for day in days if (told := self._day(who, read, day, now_ms)) is not None]
         kept_ms = self._kept_ms(asset)  # a purge that began while records were read
-        self._memory.tell(agency, asset, [told for told in found if told.day.from_ms >= kept_ms])
+        self._memory.tell(agency, asset, [told for told in found if told.day.from_ms >= kept_ms], done)
         self.derived += len(days)
+        return bool(self._memory.touched(agency, asset, 1))
 
     def next_due_s(self) -> float:
         """When `derive_next` may have something again, monotonic seconds."""

@@ -104,10 +104,10 @@ class WorkMemory:
         """(agency, asset) of all that have to be derived again."""
         return set(self._all("SELECT DISTINCT agency, asset FROM touched"))
 
-    def touched(self, agency: str, asset: str) -> list[Window]:
-        """What was touched of it, by time."""
-        query = "SELECT from_ms, to_ms FROM touched WHERE agency = ? AND asset = ? ORDER BY utc_day"
-        return [Window(*row) for row in self._all(query, (agency, asset))]
+    def touched(self, agency: str, asset: str, limit: int) -> list[Window]:
+        """What was touched of it, a window each UTC day, the newest first."""
+        query = "SELECT from_ms, to_ms FROM touched WHERE agency = ? AND asset = ? ORDER BY utc_day DESC LIMIT ?"
+        return [Window(*row) for row in self._all(query, (agency, asset, limit))]
 
     def touch_ended(self, before_ms: int) -> None:
         """Touch the days that ended before that instant and have something open: the clock closes them."""
@@ -129,10 +129,10 @@ class WorkMemory:
             for what, id_, topic, from_ms, to_ms, body, revision, live in self._all(query, (agency, asset, day.from_ms))
         }
 
-    def tell(self, agency: str, asset: str, days: Sequence[ToldDay]) -> int:
-        """Put what is said into the outbox, remember it, and that nothing of the asset is touched: in one transaction.
+    def tell(self, agency: str, asset: str, days: Sequence[ToldDay], done: Iterable[Window]) -> int:
+        """Put what is said into the outbox, remember it, and that `done` is not touched any more: in one transaction.
 
-        How many messages that are.
+        `done` is some of what `touched` said. How many messages that are.
         """
         count = 0
         with self._transaction():
@@ -142,7 +142,10 @@ class WorkMemory:
                 for telling in each.saying:
                     self._put(telling.message, retain=self._retained(agency, asset, each.day, telling))
                     count += 1
-            self._db.execute("DELETE FROM touched WHERE agency = ? AND asset = ?", (agency, asset))
+            self._db.executemany(
+                "DELETE FROM touched WHERE agency = ? AND asset = ? AND utc_day = ?",
+                [(agency, asset, late.from_ms // _UTC_DAY_MS) for late in done],
+            )
         self._at("work:told")
         return count
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,9 +26,9 @@ from broker.assets import Assignment
 from broker.mosquitto import ThrowawayMosquitto
 from broker.store import Arrival, Store, open_store
 from broker.work.areas import Areas, read_areas
-from broker.work.deriver import GRACE_MS, Deriver
+from broker.work.deriver import GRACE_MS, MOST_DAYS, Deriver
 from broker.work.memory import POINTS, Stretch, WorkMemory
-from edge.sim.work import Act, Day
+from edge.sim.work import Act, Day, played
 from edge.sim.work_box import Row, recorded
 from provisioning.throwaway import Authority
 
@@ -172,6 +173,45 @@ def test_only_touched_days_of_touched_assets_are_derived(centre: Centre) -> None
     centre.store.commit(arrivals([(len(ROWS) + 1, ROWS[len(ROWS) // 2][1])]))
     centre.work()
     assert 1 <= centre.deriver.derived - before <= 2
+
+
+def scattered(count: int) -> list[tuple[int, Row]]:
+    """A minute of work on each of as many days of the past, each some days from the next."""
+    acts = [Act("parked", 10), Act("working", 60), Act("parked", 10)]
+    days = (played(acts, MIDNIGHT + 9 * H - index * 3 * DAY_MS, index) for index in range(count))
+    return list(enumerate((row for day in days for row in recorded(day)), 1))
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_an_asset_with_many_touched_days_keeps_no_other_one_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    rows = scattered(count)
+    steps: list[int] = []
+    told: list[dict[tuple[str, str], dict[str, object]]] = []
+    for most in (MOST_DAYS, 10 * count):  # and all at once, to compare with
+        monkeypatch.setattr("broker.work.deriver.MOST_DAYS", most)
+        centre = Centre(folder_in(tmp_path, f"most-{most}"))
+        centre.store.set_assignments([HELD, replace(HELD, unit="box-2", asset="engine-4")])
+        centre.store.commit(arrivals(rows))
+        centre.store.commit([each._replace(unit="box-2") for each in arrivals(ROWS)])
+        while (reached := centre.deriver.take(centre.cursor)) != centre.cursor:
+            centre.cursor = reached
+        before = 0
+        while centre.deriver.derive_next(centre.now_ms, time.monotonic()):
+            steps.append(centre.deriver.derived - before)
+            before = centre.deriver.derived
+            centre.heard.of(centre.memory)
+            if most == MOST_DAYS and len(steps) == 2:  # a bounded step of the one, and then the other
+                days = {(each["asset"], each["day"]) for each in centre.heard.leaf("hours")}
+                assert {("engine-3", "2025-11-24"), ("engine-4", "2025-11-24")} <= days
+        assert centre.memory.counts() == (0, 0)
+        told.append(centre.heard.final())
+        centre.close()
+    several, whole = told
+    assert max(steps[:-2]) < MOST_DAYS + 5  # a stretch reaches over some days
+    assert sum(each["asset"] == "engine-3" for (topic, _), each in whole.items() if topic == HOURS) >= count
+    assert several == whole
 
 
 # ------------------------------------------------------------------ purged
