@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from broker.cameras import Camera
     from broker.store import Store
 
+LONGEST_NAME_BYTES = 64
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 
@@ -79,7 +81,9 @@ def shown(found: list[Camera], *, now_utc_ms: int, every: bool = False) -> Rende
         headline.append(f" ({said} never heard)", "yellow")
     table = Table(box=None, header_style="bold")
     for column in ("agency", "asset", "camera", "verdict", "since", "sure", "why"):
-        table.add_column(column, no_wrap=column != "why", justify="right" if column in ("since", "sure") else "left")
+        ours = column in ("agency", "asset", "since", "sure")  # a box's own words may be of any length
+        right = column in ("since", "sure")
+        table.add_column(column, no_wrap=ours, overflow="fold", justify="right" if right else "left")
     for one in sorted(found, key=lambda one: (one.sees is True, one.sees is None)):
         if one.sees and one.cause is None and not every:
             continue
@@ -115,7 +119,8 @@ def _write(store: Store, folder: Path, wanted: set[tuple[str, str, str | None]])
         body = read_body(entry)
         if body is None or (entry.agency, entry.asset, body.camera) not in wanted:
             continue
-        path = folder / f"{entry.agency}-{entry.asset}-{_plain(body.camera)}{SUFFIXES.get(body.media_type, '.bin')}"
+        suffix = SUFFIXES.get(body.media_type, ".bin")
+        path = folder / f"{entry.agency}-{entry.asset}-{_file_name(body.camera)}{suffix}"
         path.write_bytes(body.image)
         if entry.utc_ms is not None:
             os.utime(path, (entry.utc_ms / 1000, entry.utc_ms / 1000))
@@ -123,9 +128,13 @@ def _write(store: Store, folder: Path, wanted: set[tuple[str, str, str | None]])
     print(f"{count} pictures in {folder}", file=sys.stderr)
 
 
-def _plain(name: str) -> str:
-    """A box may call a camera anything: only what a file name can hold."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) or "_"
+def _file_name(camera: str) -> str:
+    """A box may call a camera anything: only what a file name can hold, and what is changed still distinct."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in camera)
+    if kept == camera and 0 < len(kept.encode()) <= LONGEST_NAME_BYTES:
+        return kept
+    short = kept.encode()[: LONGEST_NAME_BYTES - 9].decode(errors="ignore")
+    return f"{short}-{blake2b(camera.encode(), digest_size=4).hexdigest()}"
 
 
 def _ago(utc_ms: int | None, now_utc_ms: int) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
+from pantau.plain import plain
 from pantau.store import AsJson
 from wire.errors import PantauError
 
@@ -63,7 +64,7 @@ def command(
     elif answer is None:
         print(f"{made.id} {'no answer' if wait else 'ordered'}")
     else:
-        print(f"{'done' if ok else 'refused'}: {detail}")
+        print(f"{'done' if ok else 'refused'}: {plain(detail or '')}")
     if wait and not ok:
         raise Exit(EXIT_NO_ANSWER if ok is None else EXIT_FAILED)
 

@@ -53,7 +53,7 @@ def _show(accounts: Sequence["Account"]) -> None:
     for column in ("unit", "outbox"):
         table.add_column(column, no_wrap=True)
     for column in ("produced", "stored", "shed", "held", "unjudged", "expired", "conflicts", "missing"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", no_wrap=column != "shed", overflow="fold")  # reasons are a box's
     for account in accounts:
         shed = ", ".join(f"{reason} {count}" for reason, count in account.shed_by_reason.items() if count)
         table.add_row(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option
 
+from pantau.plain import plain
 from pantau.store import AsJson
 
 if TYPE_CHECKING:
@@ -78,4 +79,4 @@ def _show(answer: "Answer") -> None:
         print("\nleft out:")
         for left in answer.left_out:
             age = "" if left.fix_age_s is None else f", fix {left.fix_age_s:.0f} s old"
-            print(f"  {left.agency} {left.asset}: {left.reason.replace('_', ' ')}{age}")
+            print(f"  {plain(left.agency)} {plain(left.asset)}: {left.reason.replace('_', ' ')}{age}")

@@ -232,12 +232,13 @@ class _Progress:
     def bar(self) -> RenderableType:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text
 
         window, now_ms = self._played.window, self._played.now_ms
         line = Table.grid(padding=(0, 2))
         left_s = (window.to_ms - now_ms) / 1000 / self._played.speed
         line.add_row(
-            f"[bold]{_clock(now_ms):%Y-%m-%d %H:%M}[/] in Jakarta",
+            Text.assemble((f"{_clock(now_ms):%Y-%m-%d %H:%M}", "bold"), " in Jakarta"),
             ProgressBar(total=window.lasts_ms, completed=now_ms - window.from_ms, width=16),
             f"{self._played.speed:g} times as fast, {left_s:.0f} s to go",
         )

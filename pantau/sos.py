@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from typer import Argument, BadParameter, Exit, Option
 
+from pantau.plain import plain
 from pantau.store import AsJson
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def _acknowledge(calls: "Calls", downlink: "Downlink", unit: str | None, by: str
         raise Exit(1)
     for call in mine:
         calls.acknowledge(downlink, call, by.strip(), expires_utc_ms=_now_ms() + EXPIRES_MS)
-        print(f"{unit} is told that {by.strip()} has its call {call.call}; until it knows, `pantau sos list` shows it")
+        has = f"{by.strip()} has its call {plain(call.call)}"
+        print(f"{unit} is told that {has}; until it knows, `pantau sos list` shows it")
 
 
 def _show(calls: Sequence["Call"], as_json: bool) -> None:
@@ -79,7 +81,7 @@ def _show(calls: Sequence["Call"], as_json: bool) -> None:
 
     table = Table(box=None, header_style="bold")
     for column in ("unit", "call", "since", "last heard", "times", "position", "acknowledged by", "box knows"):
-        table.add_column(column, no_wrap=column != "acknowledged by")
+        table.add_column(column, overflow="fold")
     for call in calls:
         known = call.lat_e7 is not None and call.lon_e7 is not None
         table.add_row(

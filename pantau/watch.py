@@ -89,12 +89,12 @@ def show(
 
     Ages are those at `now_utc_ms()`.
     """
-    from rich.console import Console, Group
+    from rich.console import Group
     from rich.live import Live
 
-    from pantau.tables import print_table
+    from pantau.tables import PlainConsole, print_table
 
-    console = Console()
+    console = PlainConsole()
     live = None if once or as_json else Live(console=console, auto_refresh=False, screen=console.is_terminal)
     with live or nullcontext():
         while True:
@@ -147,6 +147,7 @@ def _age_s(fix_utc: str | None, now_utc_ms: int) -> float | None:
 def table(rows: Iterable[Row]) -> "Table":
     """The rows for people."""
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(
         title="pantau watch",
@@ -167,23 +168,24 @@ def table(rows: Iterable[Row]) -> "Table":
     for row in rows:
         position = None if row.lat_deg is None else f"{row.lat_deg:.5f} {row.lon_deg:.5f}"
         speed = None if row.speed_mps is None else f"{row.speed_mps * 3.6:.0f} km/h"
-        link = {"online": "[green]online[/]", "offline": "[red]offline[/]"}.get(row.link or "")
-        cells = (row.unit, row.agency, row.asset, row.status, position, speed, _age(row.fix_age_s), _backlog(row), link)
+        link = Text(row.link, "green" if row.link == "online" else "red") if row.link else None
+        age = _age(row.fix_age_s)
+        cells = (row.unit, row.agency, row.asset, row.status, position, speed, age and Text(*age), _backlog(row), link)
         shown.add_row(*(cell or "–" for cell in cells))
     return shown
 
 
-def _age(age_s: float | None) -> str | None:
-    """An age as people say it; a fix of the future by more than clocks differ is said to be one."""
+def _age(age_s: float | None) -> tuple[str, str] | None:
+    """An age as people say it, and its colour; a fix of the future by more than clocks differ is said to be one."""
     if age_s is None:
         return None
     if age_s < -2.0:
-        return f"[red]in {-age_s:.0f} s[/]"
+        return f"in {-age_s:.0f} s", "red"
     if age_s < 120:
-        return f"{max(0.0, age_s):.0f} s"
+        return f"{max(0.0, age_s):.0f} s", ""
     if age_s < 7200:
-        return f"[yellow]{age_s / 60:.0f} min[/]"
-    return f"[red]{age_s / 3600:.0f} h[/]" if age_s < 172_800 else f"[red]{age_s / 86_400:.0f} d[/]"
+        return f"{age_s / 60:.0f} min", "yellow"
+    return f"{age_s / 3600:.0f} h" if age_s < 172_800 else f"{age_s / 86_400:.0f} d", "red"
 
 
 def _backlog(row: Row) -> str | None:

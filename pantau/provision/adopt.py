@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from typer import Argument, BadParameter, Exit, Option
 
+from pantau.plain import plain
 from pantau.provision.check import UNIT_FILE
 from pantau.store import AsJson
 from provisioning.words import _
@@ -74,7 +75,7 @@ def adopt(
         return
     first = told.streams[0]
     who = " ".join(filter(None, (told.manufacturer, told.model, told.serial_number)))
-    print(f"{name}: {who}, {first.codec} {first.width_px}x{first.height_px}, {first.url}")
+    print(f"{name}: {who}, {first.codec} {first.width_px}x{first.height_px}, {plain(first.url)}")
     print(_("adopted; now: systemctl restart pantau-camera-node, then pantau-provision check"))
 
 
@@ -96,7 +97,8 @@ def _list(found: "Sequence[Found]", adopted: Mapping[str, str], towards: str, *,
         for one in found:
             known = adopted.get(one.address)
             state = _("adopted as {name}").format(name=known) if known else _("not adopted")
-            print(f"{one.address:<15}  {one.onvif_port:<5}  {one.name} {one.hardware}".rstrip() + f"  {state}")
+            said = plain(f"{one.name} {one.hardware}")
+            print(f"{one.address:<15}  {one.onvif_port:<5}  {said}".rstrip() + f"  {state}")
     if not found:
         sys.stderr.write("pantau-provision: " + _("no camera answers on {port}").format(port=towards) + "\n")
         raise Exit(EXIT_NONE)

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from edge.clock import Clock
 from edge.tls import Identity
+from pantau.plain import plain
 from pantau.provision.kinds import Box
 from provisioning.acceptance import card, computer, modem, page, words
 from provisioning.acceptance.config import CheckConfig
@@ -53,7 +54,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """One line, at once."""
-        print(text, file=self._out, flush=True)
+        print(plain(text), file=self._out, flush=True)
 
     def begin(self, probe: Probe) -> None:
         """A probe that takes its time says how long."""

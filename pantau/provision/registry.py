@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from typer import Argument, BadParameter, Option
 
+from pantau.plain import plain
 from pantau.store import AsJson, StoreUrl, instant, opened
 from provisioning.registry import Registry
 from provisioning.tables import COLUMNS, as_csv, read_table, rows_of, take_table
@@ -257,4 +258,4 @@ def _line(told: dict[str, Any]) -> str:
 
 
 def _words(line: Any) -> str:
-    return "  ".join(f"{key} {value}" for key, value in line.items() if value not in ("", None))
+    return "  ".join(f"{key} {plain(str(value))}" for key, value in line.items() if value not in ("", None))

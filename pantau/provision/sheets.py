@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Exit, Option, Typer
 
+from pantau.plain import plain
 from pantau.provision.registry import DEFAULT, RegistryPath, office
 from pantau.provision.spoken import Verb, Verbs
 from pantau.store import AsJson, opened
@@ -59,7 +60,7 @@ def import_(
     else:
         print(_("{count} sheets taken").format(count=taken))
         for why in refused:
-            print(_("refused: {why}").format(why=why))
+            print(plain(_("refused: {why}").format(why=why)))
     if refused:
         raise Exit(1)
 
@@ -198,11 +199,11 @@ def _rows(registry: Registry, unit: str, *, newest: bool) -> list[dict[str, str]
 
 
 def _said(value: object) -> str:
-    """A verdict in the person's language; all else as it stands."""
+    """A verdict in the person's language; all else as it stands, as far as it is printable."""
     text = str(value)
     if text == NEVER:
         return _("never checked")
-    return _(words.VERDICTS[text]) if text in words.VERDICTS else text
+    return _(words.VERDICTS[text]) if text in words.VERDICTS else plain(text)
 
 
 def _print(proven: Proven) -> None:
@@ -211,7 +212,8 @@ def _print(proven: Proven) -> None:
     from pantau.tables import print_table
 
     sheet = proven.sheet
-    print(f"{sheet.unit}  {utc_text(sheet.at_utc_ms)}  {_said(sheet.verdict)}  {sheet.by}  {proven.signed.digest}")
+    verdict, by = _said(sheet.verdict), plain(sheet.by)
+    print(f"{sheet.unit}  {utc_text(sheet.at_utc_ms)}  {verdict}  {by}  {proven.signed.digest}")
     table = Table(box=None, header_style="bold")
     for column in ("line", "measured", "limit", "result"):
         table.add_column(_(words.SAID[column]))

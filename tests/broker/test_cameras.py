@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -198,8 +199,22 @@ def test_the_command_writes_the_last_picture_of_each_camera_and_its_exit_code_sa
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["camera"] == "../north"
     (file,) = folder.iterdir()
-    assert file.name == "transport-junction-7-___north.jpg" and file.read_bytes() == b"\xff\xd8new"
+    assert file.name.startswith("transport-junction-7-___north-") and file.suffix == ".jpg"
+    assert file.read_bytes() == b"\xff\xd8new"
     assert file.stat().st_mtime == (NOON_MS + 1000) / 1000
+
+
+def test_a_camera_may_be_called_anything_and_each_has_its_picture(store: Store, tmp_path: Path) -> None:
+    names = ["north", "a/b", "a_b", "é" * 63 + "1", "é" * 63 + "2", "x" * 300, ".."]
+    for seq, name in enumerate(names):
+        put(store, 2 * seq + 1, verdict(name, "covered"))
+        put(store, 2 * seq + 2, picture(name, b"of " + name.encode()), KIND_SNAPSHOT)
+    folder = tmp_path / "pictures"
+    done = pantau("cameras", "--store", f"sqlite:///{tmp_path / 'store.db'}", "--snapshots", str(folder), "--json")
+    assert done.returncode == 1, done.stderr
+    assert sorted(file.read_bytes() for file in folder.iterdir()) == sorted(b"of " + name.encode() for name in names)
+    assert folder.joinpath("transport-junction-7-north.jpg").read_bytes() == b"of north"
+    assert max(len(os.fsencode(file.name)) for file in folder.iterdir()) < 100
 
 
 def test_a_store_made_before_cameras_were_known_gets_their_table(tmp_path: Path) -> None:
