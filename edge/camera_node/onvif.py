@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+import urllib.parse
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -86,9 +87,35 @@ class Alarm:
     on: bool
 
 
-class _Client(OnvifClient):
-    """onveef 0.6.0's pull gives httpx a pair of time-outs that httpx 0.28 refuses (an AssertionError at each pull)."""
+class _UnknownLogin(OnvifAuthError):
+    """Refused, and asked for a log-in that we do not know."""
 
+
+class _Digest(httpx.DigestAuth):
+    """A refusal that asks for what httpx cannot do (qop="auth-int", SHA-512-256, nonsense) stays a refusal."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        try:
+            yield from super().auth_flow(request)
+        except Exception:  # noqa: BLE001 - ValueError, KeyError, NotImplementedError … by what was asked for
+            raise _UnknownLogin from None
+
+
+class _Client(OnvifClient):
+    """What onveef 0.6.0 does not do, or httpx 0.28 does not do for it."""
+
+    def discover_services(self) -> dict[str, str]:
+        """Also of a camera that says only the path of a service."""
+        device_url = self.endpoint.device_xaddr
+        return {name: urllib.parse.urljoin(device_url, url) for name, url in super().discover_services().items()}
+
+    def _http_auth_for(self, challenge: str) -> httpx.Auth | None:
+        auth = super()._http_auth_for(challenge)
+        if not isinstance(auth, httpx.DigestAuth):
+            return auth
+        return _Digest(self.credentials.username, self.credentials.password)
+
+    # Its own gives httpx a pair of time-outs that httpx refuses (an AssertionError at each pull).
     def events_pull_messages(
         self, *, subscription_url: str, timeout: str = "PT5S", message_limit: int = 20
     ) -> dict[str, Any]:
@@ -151,7 +178,7 @@ class OnvifCamera:
         try:
             year, month, day, hour, minute, second = (int(utc[part]) for part in _DATE)
             theirs = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, OverflowError, TypeError, ValueError):
             return None
         return (theirs - now_utc) / timedelta(seconds=1)
 
@@ -179,7 +206,7 @@ class OnvifCamera:
         token = str(profile.get("token") or "")
         try:
             with self._asked():
-                stream_url = self._client.get_stream_uri(profile_token=token)
+                stream_url = secret_free(self._client.get_stream_uri(profile_token=token))
         except OnvifFailed as failed:
             if failed.failure is Failure.AUTHENTICATION:
                 raise
@@ -194,7 +221,7 @@ class OnvifCamera:
             width_px=_whole(encoder.get("width")),
             height_px=_whole(encoder.get("height")),
             frames_per_s=_whole(encoder.get("fps_limit")) or None,
-            stream_url=secret_free(stream_url),
+            stream_url=stream_url,
             snapshot_url=snapshot_url,
         )
 
@@ -204,12 +231,16 @@ class OnvifCamera:
         self._transport.until_s = time.monotonic() + (within_s or self._within_s)
         try:
             yield
+        except _UnknownLogin:
+            raise OnvifFailed(Failure.AUTHENTICATION, "a log-in of an unknown kind is asked for (ONVIF)") from None
         except OnvifAuthError:
             raise OnvifFailed(Failure.AUTHENTICATION, "user or password refused (ONVIF)") from None
         except (OnvifTimeoutError, OnvifTransportError, OnvifServiceUnavailableError) as error:
             raise OnvifFailed(Failure.PORT, f"the ONVIF service does not answer ({type(error).__name__})") from None
         except OnvifError as error:
             raise OnvifFailed(Failure.PATH, f"the camera does not do this by ONVIF ({error.code})") from None
+        except Exception as error:  # noqa: BLE001 - whatever else a camera brings the libraries to
+            raise OnvifFailed(Failure.PATH, f"its ONVIF answer cannot be read ({type(error).__name__})") from None
 
 
 def alarms(messages: Iterable[Mapping[str, Any]]) -> Iterator[Alarm]:
@@ -232,7 +263,7 @@ def _found(told: Mapping[str, Any], name: str) -> str:
 def _whole(value: object) -> int:
     try:
         return int(float(str(value)))
-    except ValueError:
+    except (OverflowError, ValueError):
         return 0
 
 
@@ -265,7 +296,7 @@ class _Deadlined(httpx.BaseTransport):
             answer.close()
         except httpcore.TimeoutException as error:
             raise httpx.ReadTimeout(str(error), request=request) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             raise httpx.ReadError(str(error), request=request) from error
         return httpx.Response(answer.status, headers=answer.headers, content=bytes(body))
 

@@ -72,11 +72,13 @@ class OnvifDevice:
     ) -> None:
         self.serial_number = serial_number
         self.skew_s = 0.0  # its clock ahead of the true one
+        self.challenge = ""  # when not empty, how HTTP itself (401) refuses every call
         self.refused = self.reboots = self.subscriptions = 0
         self.asked: list[str] = []
         self._stream_url, self._user, self._password = stream_url, user, password
         self._events, self._rebooted = events, rebooted
         self._dripping = False
+        self._garbled = ("$^", "")
         self._changed = threading.Condition()
         self._queued: list[tuple[str, bool]] = []
         self._stands: dict[str, bool] = {}
@@ -130,6 +132,10 @@ class OnvifDevice:
         """From now on each answer comes a header byte each half second, and never ends."""
         self._dripping = True
 
+    def garble(self, pattern: str, instead: str) -> None:
+        """From now on each answer says something else where the pattern matches."""
+        self._garbled = (pattern, instead)
+
     def answer_discovery(self) -> None:
         """Join WS-Discovery on its own network; raises OSError where there is no multicast."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -150,9 +156,12 @@ class OnvifDevice:
             self._drip(request)
             return
         request.close_connection |= self._ended.is_set()  # or who keeps asking keeps it alive
-        status, inner = self._answered(body)
+        status, inner = (401, "") if self.challenge else self._answered(body)
+        inner = re.sub(*self._garbled, inner)
         answer = f'<?xml version="1.0"?><s:Envelope {_NAMESPACES}><s:Body>{inner}</s:Body></s:Envelope>'.encode()
         request.send_response(status)
+        if self.challenge:
+            request.send_header("WWW-Authenticate", self.challenge)
         request.send_header("Content-Type", "application/soap+xml; charset=utf-8")
         request.send_header("Content-Length", str(len(answer)))
         request.end_headers()

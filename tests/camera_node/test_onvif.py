@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -146,6 +147,10 @@ class Listening:
         self._thread = threading.Thread(target=self.ear.run, args=(self.stop,), name="ear")
         self._thread.start()
 
+    @property
+    def runs(self) -> bool:
+        return self._thread.is_alive()
+
     def end(self) -> float:
         begun_s = time.monotonic()
         self.stop.set()
@@ -173,6 +178,54 @@ def test_an_ear_hears_alarms_and_another_camera_behind_the_address(device: Onvif
         assert device.reboots == 1
     finally:
         assert listening.end() < 5.0 + 3.0
+
+
+YEAR, EVENTS_AT = r"<tt:Year>\d+", r"http://[^<]*/onvif/events"
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        ('Digest realm="c", nonce="1", qop="auth-int"', Failure.AUTHENTICATION),
+        ('Digest realm="c", nonce="1", algorithm=SHA-512-256', Failure.AUTHENTICATION),
+        ("Digest nonsense", Failure.AUTHENTICATION),
+        ('Digest realm="c"', Failure.AUTHENTICATION),
+        ((YEAR, "<tt:Year>1e999"), Failure.PATH),
+        ((EVENTS_AT, "ftp://192.0.2.1/events"), Failure.PORT),
+    ],
+)
+def test_no_answer_ends_an_ear(device: OnvifDevice, answer: str | tuple[str, str], failure: Failure) -> None:
+    if isinstance(answer, str):
+        device.challenge = answer
+    else:
+        device.garble(*answer)
+    listening = Listening(device, GOOD)
+    until_s = time.monotonic() + SOON_S
+    while listening.ear.lost is None and listening.runs and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert listening.runs
+    listening.end()
+    assert listening.ear.lost is not None and listening.ear.lost.failure is failure
+    assert (listening.tries.wait_s(GOOD) > 800) == (failure is Failure.AUTHENTICATION), "a refusal is counted"
+
+
+@pytest.mark.parametrize("answer", [(YEAR, "<tt:Year>1e30"), (EVENTS_AT, "/onvif/events")])
+def test_a_date_that_is_none_and_a_service_without_a_host_are_lived_with(
+    device: OnvifDevice, answer: tuple[str, str]
+) -> None:
+    device.garble(*answer)
+    device.alarm("tamper")
+    listening = Listening(device, GOOD)
+    heard = [listening.heard.get(timeout=SOON_S)]
+    while heard[-1].alarm is None:
+        heard.append(listening.heard.get(timeout=SOON_S))
+    listening.end()
+    assert heard[0].identity is not None and heard[-1].alarm == Alarm("tamper", True)
+
+
+def test_streams_at_addresses_that_are_none_are_passed_over(device: OnvifDevice, camera: OnvifCamera) -> None:
+    device.garble(re.escape(STREAM), "rtsp://[")
+    assert camera.streams() == []
 
 
 def test_an_ear_does_not_hammer(device: OnvifDevice) -> None:
