@@ -146,6 +146,8 @@ class Stream:
         if not self._container.streams.video:
             raise StreamFailed(Failure.CODEC, "the stream has no video")
         video = self._container.streams.video[0]
+        if video.codec_context is None:  # PyAV's types do not say so
+            raise StreamFailed(Failure.CODEC, "the stream is of a kind that nothing here decodes")
         _refuse_large(*_size(video), most_pixels=self._most_pixels)
         return video
 
@@ -239,12 +241,12 @@ def _refuse_large(width: int, height: int, *, most_pixels: int) -> None:
 
 def _decode(packet: Packet[VideoStream], stream: VideoCodecContext, most_pixels: int) -> VideoFrame | None:
     """The frame of one keyframe, by a decoder that is made for it; None when it holds no picture."""
-    decoder = cast(VideoCodecContext, av.CodecContext.create(stream.codec.name, "r"))
-    decoder.extradata = stream.extradata
-    decoder.thread_count = 1
-    decoder.skip_frame = "NONKEY"
-    decoder.options = {"max_pixels": str(most_pixels)}  # also when the size is only said in the stream itself
     try:
+        decoder = cast(VideoCodecContext, av.CodecContext.create(stream.codec.name, "r"))
+        decoder.extradata = stream.extradata
+        decoder.thread_count = 1
+        decoder.skip_frame = "NONKEY"
+        decoder.options = {"max_pixels": str(most_pixels)}  # also when the size is only said in the stream itself
         for frame in [*decoder.decode(packet), *decoder.decode(None)]:
             return frame
     except (av.error.FFmpegError, ValueError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -25,6 +27,8 @@ from edge.camera_node.probing import (
 )
 from edge.camera_node.reach import host_and_port, reach
 from edge.camera_node.tries import Tries
+
+log = logging.getLogger(__name__)
 
 EVERY_S: Final = 5.0  # between two judged pictures
 AGAIN_S: Final = 10.0  # between two attempts at a camera that failed: one that boots takes 40 to 90 s
@@ -94,6 +98,7 @@ class Eye:
         self._credentials, self._seen = credentials, seen
         self._powered, self._serial = powered, serial
         self._tries = tries or Tries()
+        self._unforeseen: set[str] = set()  # said so far
         self._restart = threading.Event()
         self._wanted: queue.SimpleQueue[tuple[int | None, int]] = queue.SimpleQueue()
 
@@ -114,8 +119,8 @@ class Eye:
             self._restart.clear()
             try:
                 self._watch(stop)
-            except StreamFailed as failed:
-                self._tell_failed(failed)
+            except Exception as error:  # noqa: BLE001 - one odd camera must not end the others
+                self._tell_failed(error if isinstance(error, StreamFailed) else self._unknown(error))
                 self._pause(stop, self.sight.again_s, lambda: False)
 
     def _watch(self, stop: Stop) -> None:
@@ -144,16 +149,16 @@ class Eye:
     def _opened(self, credentials: Credentials | None) -> Stream:
         try:
             stream = Stream(self.sight.url, credentials)
+            self._tries.accepted()
+            return stream
         except StreamFailed as failed:
             if failed.failure is Failure.AUTHENTICATION:
                 self._tries.refused()
             elif failed.failure is Failure.CODEC:
                 self._tries.accepted()  # it let us in, and then showed nothing that can be read
-            else:
-                self._tries.unheard()
             raise
-        self._tries.accepted()
-        return stream
+        finally:
+            self._tries.unheard()
 
     def _look(self, stream: Stream, wait_s: float, stop: Stop) -> None:
         """Read until the next picture is due or a snapshot is wanted, in steps short enough to hear a stop."""
@@ -197,6 +202,15 @@ class Eye:
             seen = picture(frame)
             del frame
         return seen
+
+    def _unknown(self, error: Exception) -> StreamFailed:
+        """What nobody foresaw, said once a kind and without its text, which may hold the URL."""
+        kind = type(error).__name__
+        if kind not in self._unforeseen:
+            self._unforeseen.add(kind)
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("%s: nobody foresaw a %s in %s, line %s", self.sight.name, kind, at.filename, at.lineno)
+        return StreamFailed(Failure.CODEC, f"something nobody foresaw ({kind})")
 
     def _tell_failed(self, failed: StreamFailed) -> None:
         why = explained(failed, self._reach())

@@ -11,7 +11,16 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 Lie = Literal[
-    "silent", "endless_headers", "dripped_headers", "endless_body", "garbage", "huge", "no_video", "not_rtsp", "locked"
+    "silent",
+    "endless_headers",
+    "dripped_headers",
+    "endless_body",
+    "garbage",
+    "huge",
+    "no_video",
+    "no_decoder",
+    "not_rtsp",
+    "locked",
 ]
 HUGE: Final = (6720, 4480)  # 30 megapixels
 _SDP: Final = (
@@ -106,7 +115,8 @@ class RtspLiar:
             client.sendall((head + "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n").encode())
         elif verb == "DESCRIBE":
             video = self._lie != "no_video"
-            sdp = _SDP.format(media="video" if video else "audio", codec="H264/90000" if video else "PCMU/8000")
+            codec = {"no_video": "PCMU/8000", "no_decoder": "NOSUCH/90000"}.get(self._lie, "H264/90000")
+            sdp = _SDP.format(media="video" if video else "audio", codec=codec)
             if self._lie == "huge":
                 sdp += f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={_parameter_sets(*HUGE)}\r\n"
             length = 2_000_000_000 if self._lie == "endless_body" else len(sdp)

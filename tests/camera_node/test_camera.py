@@ -157,6 +157,7 @@ def test_a_size_beyond_the_bound_is_not_decoded_either(new_camera: NewCamera, cr
         ("dripped_headers", Failure.PORT),
         ("endless_body", Failure.PORT),
         ("no_video", Failure.CODEC),
+        ("no_decoder", Failure.CODEC),
     ],
 )
 def test_no_lie_holds_it_longer_than_its_deadline(lie: Lie, failure: Failure) -> None:

@@ -16,6 +16,7 @@ from edge.camera_node.onvif import OnvifCamera
 from edge.camera_node.probing import Credentials, Failure, Outcome
 from edge.camera_node.tries import Tries
 from edge.sim.cameras import CameraHost, SimCamera, missing
+from edge.sim.rtsp_liar import RtspLiar
 
 NewCamera = Callable[..., SimCamera]
 SOON_S = 40.0
@@ -84,6 +85,33 @@ def test_it_says_what_happens_to_its_camera(new_camera: NewCamera, watch: Watch,
     camera.recover()
     watch.until(None, "lives")
     assert eye.failed[Failure.NO_FRAMES] >= 1
+
+
+def test_a_stream_that_nothing_decodes_is_a_failure_and_the_eye_looks_on(watch: Watch) -> None:
+    with RtspLiar("no_decoder") as liar:
+        eye = watch.open(Sight("odd", liar.url, again_s=0.1), Credentials("viewer", "x"))
+        for _ in range(3):
+            watch.until(Failure.CODEC, "odd")
+        assert eye.opened == 0
+
+
+def test_what_nobody_foresaw_is_a_failure_and_the_eye_looks_on(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "hunter2hunter2"
+
+    def raising(url: str, *_: object) -> None:
+        raise AttributeError(f"{url} {secret}")
+
+    monkeypatch.setattr("edge.camera_node.eye.Stream", raising)
+    tries = Tries()
+    eye = watch.open(Sight("odd", "rtsp://127.0.0.1:9/x", again_s=0.1), Credentials("viewer", secret), tries=tries)
+    for _ in range(3):
+        assert watch.until(Failure.CODEC, "odd").detail == "something nobody foresaw (AttributeError)"
+    assert eye.failed[Failure.CODEC] >= 3
+    assert caplog.text.count("AttributeError") == 1 and "test_eye.py" in caplog.text and secret not in caplog.text
+    watch.close()
+    assert tries.claim(Credentials("viewer", secret)), "nobody still tries"
 
 
 def test_slow_frames_come_with_their_picture(new_camera: NewCamera, watch: Watch, credentials: Credentials) -> None:
