@@ -74,7 +74,8 @@ class Stream:
         self._container = opened(with_credentials(url, credentials), open_within_s, read_within_s, undecoded=True)
         try:
             self._video = self._chosen()
-            self._packets: Generator[Packet[VideoStream]] = cast(Any, self._container.demux(self._video))
+            # Of all streams: asked for one, PyAV waits for it as long as others are played, and hears no stop.
+            self._packets: Generator[Packet[VideoStream]] = cast(Any, self._container.demux())
         except BaseException:
             self._container.close()
             raise
@@ -159,6 +160,8 @@ class Stream:
                 raise StreamFailed(Failure.NO_FRAMES, "the camera ended the stream") from None
             except av.error.FFmpegError as error:
                 raise failed(error, while_reading=True) from None
+            if packet.stream_index != self._video.index:
+                continue
             self._frames += 1
             self.bytes += packet.size
             yield packet
@@ -206,6 +209,8 @@ def opened(url: str, open_within_s: float, read_within_s: float, *, undecoded: b
         # Half of what a stream's start costs is FFmpeg guessing what its description says anyway (2.0 s -> 0.2 s).
         "analyzeduration": "0",
         "probesize": "32",
+        # Of each socket operation: PyAV's own deadlines do not hold for TEARDOWN, and some server may not read.
+        "timeout": str(int(read_within_s * 1e6)),
     }
     if undecoded:
         options["skip_frame"] = "all"

@@ -168,11 +168,13 @@ class Eye:
                 return
             stream.skip(min(STEP_S, max(0.0, due_s - time.monotonic())))
         overdue_s = time.monotonic() + self.sight.keyframe_within_s
-        while (packet := stream.keyframe_packet(within_s=STEP_S)) is None:
+        packet: Keyframe | None = None
+        while packet is None:
             if stop.is_set() or self._restart.is_set():
                 return
             if time.monotonic() > overdue_s:
                 raise StreamFailed(Failure.NO_FRAMES, f"no keyframe within {self.sight.keyframe_within_s:.0f} s")
+            packet = stream.keyframe_packet(within_s=STEP_S)
         now_s = time.monotonic()
         seen = self._seen_in(stream, packet, now_s)
         rate = stream.rate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import random
 import socket
 import struct
@@ -19,14 +20,19 @@ Lie = Literal[
     "huge",
     "no_video",
     "no_decoder",
+    "second_track",
+    "deaf",
     "not_rtsp",
     "locked",
 ]
 HUGE: Final = (6720, 4480)  # 30 megapixels
+DEAF_AFTER: Final = 800  # packets, each answered: by then everything between both ends is full
 _SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=liar\r\nt=0 0\r\nm={media} 0 RTP/AVP 96\r\n"
     "a=rtpmap:96 {codec}\r\na=control:track1\r\n"
 )
+_SECOND_TRACK: Final = "m=video 0 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=control:track2\r\n"
+_PARAMETERS, _KEYFRAME, _SLICE = (0x67, 0x68), 0x65, 0x41  # NAL units: SPS and PPS, IDR slice, slice (H.264 §7.4.1)
 
 
 class RtspLiar:
@@ -39,6 +45,9 @@ class RtspLiar:
         self.shown = 0
         self._lie, self._seed = lie, seed
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if lie == "deaf":
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self._listener.settimeout(0.1)
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._accept, name="rtsp-liar")]
@@ -110,13 +119,16 @@ class RtspLiar:
             ways = 'WWW-Authenticate: Digest realm="liar", nonce="1"\r\nWWW-Authenticate: Basic realm="liar"\r\n'
             client.sendall(f"RTSP/1.0 401 Unauthorized\r\nCSeq: {number}\r\n{ways}\r\n".encode())
             return
-        head = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: 1\r\n"
+        session = "1;timeout=1" if self._lie == "deaf" else "1"  # so short that each packet is answered by a keep-alive
+        head = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: {session}\r\n"
         if verb == "OPTIONS":
             client.sendall((head + "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n").encode())
         elif verb == "DESCRIBE":
             video = self._lie != "no_video"
             codec = {"no_video": "PCMU/8000", "no_decoder": "NOSUCH/90000"}.get(self._lie, "H264/90000")
             sdp = _SDP.format(media="video" if video else "audio", codec=codec)
+            if self._lie == "second_track":
+                sdp += _SECOND_TRACK
             if self._lie == "huge":
                 sdp += f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={_parameter_sets(*HUGE)}\r\n"
             length = 2_000_000_000 if self._lie == "endless_body" else len(sdp)
@@ -124,11 +136,12 @@ class RtspLiar:
             if self._lie == "endless_body":
                 self._flood(client, b"a=x:" + b"y" * 4000 + b"\r\n")
         elif verb == "SETUP":
-            transport = "RTP/AVP/TCP;unicast;interleaved=0-1"
+            channels = request.partition("interleaved=")[2].split("\r\n", 1)[0]
+            transport = f"RTP/AVP/TCP;unicast;interleaved={channels}"
             client.sendall(f"{head}Transport: {transport}\r\n\r\n".encode())
         elif verb == "PLAY":
             client.sendall(f"{head}\r\n".encode())
-            self._garbage(client)
+            self._play(client)
         else:
             client.sendall(f"{head}\r\n".encode())
 
@@ -139,16 +152,21 @@ class RtspLiar:
         while not self._ended.wait(0.001):
             client.sendall(line * 10)
 
-    def _garbage(self, client: socket.socket) -> None:
-        """NAL units that say they are parameter sets, keyframes and slices, filled with noise."""
+    def _play(self, client: socket.socket) -> None:
+        """NAL units that say they are parameter sets, keyframes and slices, filled with noise; answers are not read."""
         dice = random.Random(self._seed)
-        sequence = 0
-        while not self._ended.wait(0.02):
-            for kind in (0x67, 0x68, 0x65, 0x41):  # SPS, PPS, IDR slice, slice (H.264 §7.4.1)
-                sequence = (sequence + 1) & 0xFFFF
-                payload = bytes([kind]) + dice.randbytes(dice.randrange(20, 1200))
-                rtp = struct.pack(">BBHII", 0x80, 0x80 | 96, sequence, sequence * 900, 7) + payload
-                client.sendall(b"$\0" + struct.pack(">H", len(rtp)) + rtp)
+        channel = 2 if self._lie == "second_track" else 0
+        kinds = (_SLICE,) if self._lie == "deaf" else (*_PARAMETERS, _KEYFRAME, _SLICE)
+        for sequence, kind in enumerate(itertools.cycle(kinds)):
+            if self._ended.wait(0.002 if self._lie == "deaf" else 0.005):
+                return
+            if self._lie == "deaf" and sequence > DEAF_AFTER:
+                self._ended.wait()
+            payload = bytes([kind]) + dice.randbytes(dice.randrange(20, 1200))
+            head = struct.pack(
+                ">BBHII", 0x80, 0x80 | 96 + channel // 2, sequence & 0xFFFF, sequence * 900 & 0xFFFFFFFF, 7
+            )
+            client.sendall(b"$" + bytes([channel]) + struct.pack(">H", len(head + payload)) + head + payload)
 
 
 def _parameter_sets(width_px: int, height_px: int) -> str:

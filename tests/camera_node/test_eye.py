@@ -16,7 +16,7 @@ from edge.camera_node.onvif import OnvifCamera
 from edge.camera_node.probing import Credentials, Failure, Outcome
 from edge.camera_node.tries import Tries
 from edge.sim.cameras import CameraHost, SimCamera, missing
-from edge.sim.rtsp_liar import RtspLiar
+from edge.sim.rtsp_liar import Lie, RtspLiar
 
 NewCamera = Callable[..., SimCamera]
 SOON_S = 40.0
@@ -49,12 +49,12 @@ class Watch:
                     return one
         raise AssertionError(f"{camera} was never {failure}")
 
-    def close(self) -> float:
-        """Stop; how long that took, in seconds."""
+    def close(self, within_s: float | None = None) -> float:
+        """Stop; how long that took, in seconds, or `within_s` when it takes longer."""
         begun_s = time.monotonic()
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(within_s)
         return time.monotonic() - begun_s
 
 
@@ -93,6 +93,18 @@ def test_a_stream_that_nothing_decodes_is_a_failure_and_the_eye_looks_on(watch: 
         for _ in range(3):
             watch.until(Failure.CODEC, "odd")
         assert eye.opened == 0
+
+
+@pytest.mark.parametrize("lie", ["second_track", "deaf"])
+def test_a_server_that_plays_what_nobody_asked_for_or_reads_nothing_holds_no_eye(watch: Watch, lie: Lie) -> None:
+    with RtspLiar(lie) as liar:
+        eye = watch.open(Sight("odd", liar.url), Credentials("viewer", "x"))
+        until_s = time.monotonic() + SOON_S
+        while not eye.opened and time.monotonic() < until_s:
+            time.sleep(0.05)
+        time.sleep(6.0)  # by then all that lies between the two is full
+        assert eye.opened
+        assert watch.close(5.0 + 3.0) < 5.0
 
 
 def test_what_nobody_foresaw_is_a_failure_and_the_eye_looks_on(
