@@ -279,6 +279,7 @@ class _Deadlined(httpx.BaseTransport):
             scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
         )
         try:
+            request.headers["Accept-Encoding"] = "identity"  # what is packed may be a thousand times as large
             answer = self._pool.handle_request(
                 httpcore.Request(
                     request.method,
@@ -288,20 +289,29 @@ class _Deadlined(httpx.BaseTransport):
                     extensions=request.extensions,
                 )
             )
-            body = bytearray()
-            for part in answer.iter_stream():
-                body += part
-                if len(body) > MOST_BYTES:
-                    raise httpx.ReadError("the answer does not end", request=request)
-            answer.close()
+            try:
+                body = _body(answer, request)
+            finally:
+                answer.close()
         except httpcore.TimeoutException as error:
             raise httpx.ReadTimeout(str(error), request=request) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             raise httpx.ReadError(str(error), request=request) from error
-        return httpx.Response(answer.status, headers=answer.headers, content=bytes(body))
+        return httpx.Response(answer.status, headers=answer.headers, content=body)
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _body(answer: httpcore.Response, request: httpx.Request) -> bytes:
+    if any(name.lower() == b"content-encoding" and value.lower() != b"identity" for name, value in answer.headers):
+        raise httpx.DecodingError("the answer is packed, though that was not asked for", request=request)
+    body = bytearray()
+    for part in answer.iter_stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise httpx.ReadError("the answer does not end", request=request)
+    return bytes(body)
 
 
 class _Backend(httpcore.NetworkBackend):

@@ -72,6 +72,7 @@ class OnvifDevice:
     ) -> None:
         self.serial_number = serial_number
         self.skew_s = 0.0  # its clock ahead of the true one
+        self.packed = b""  # when not empty, what every answer is, as gzip
         self.challenge = ""  # when not empty, how HTTP itself (401) refuses every call
         self.refused = self.reboots = self.subscriptions = 0
         self.asked: list[str] = []
@@ -159,7 +160,10 @@ class OnvifDevice:
         status, inner = (401, "") if self.challenge else self._answered(body)
         inner = re.sub(*self._garbled, inner)
         answer = f'<?xml version="1.0"?><s:Envelope {_NAMESPACES}><s:Body>{inner}</s:Body></s:Envelope>'.encode()
+        answer = self.packed or answer
         request.send_response(status)
+        if self.packed:
+            request.send_header("Content-Encoding", "gzip")
         if self.challenge:
             request.send_header("WWW-Authenticate", self.challenge)
         request.send_header("Content-Type", "application/soap+xml; charset=utf-8")

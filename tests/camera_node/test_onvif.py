@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import queue
 import re
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -96,6 +98,23 @@ def test_a_dripping_answer_ends_at_its_deadline(device: OnvifDevice) -> None:
     asked.close()
     assert failed.value.failure is Failure.PORT
     assert time.monotonic() - begun_s < 8.0
+
+
+def test_a_packed_answer_is_not_unpacked(device: OnvifDevice, camera: OnvifCamera) -> None:
+    device.packed = b"".join(gzip.compress(bytes(10_000_000)) for _ in range(20))
+    assert len(device.packed) < 250_000
+    tracemalloc.start()
+    try:
+        for _ in range(3):  # more than connections
+            with pytest.raises(OnvifFailed) as failed:
+                camera.identity()
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert failed.value.failure is Failure.PORT
+    assert peak_bytes < 10_000_000
+    device.packed = b""
+    assert camera.identity().serial_number == "A1"
 
 
 def test_nobody_there_is_the_port() -> None:
