@@ -10,10 +10,12 @@ from typing import Final, Protocol
 
 from edge.camera_node.onvif import SHOWN, Alarm, Identity, OnvifCamera, OnvifFailed
 from edge.camera_node.probing import Credentials, Failure, Stop
+from edge.camera_node.says import TOLD_EVERY_S, Says
 from edge.camera_node.tries import Door, Tries
 
 WHO_EVERY_S: Final = 600.0  # another camera behind the address is found within that
 AGAIN_S: Final = 30.0  # after a failure: the stream tells sooner
+PULL_EVERY_S: Final = 1.0  # some cameras hold no pull open, and answer at once
 TURN_S: Final = 0.5  # while another one is logging in to the same camera
 
 
@@ -26,6 +28,7 @@ class Heard:
     identity: Identity | None = None
     skew_s: float | None = None  # its clock ahead of ours; None: not told, or our own is not sane
     alarm: Alarm | None = None
+    changes: int = 1  # of the alarm, since it was told last
 
 
 class Tell(Protocol):
@@ -52,6 +55,7 @@ class Ear:
         utc: Callable[[], datetime | None],
         who_every_s: float = WHO_EVERY_S,
         again_s: float = AGAIN_S,
+        told_every_s: float = TOLD_EVERY_S,
     ) -> None:
         self.name: Final = name
         self.identity: Identity | None = None
@@ -59,7 +63,7 @@ class Ear:
         self._where = (host, port)
         self._credentials, self._heard, self.tries, self._utc = credentials, heard, tries, utc
         self._who_every_s, self._again_s = who_every_s, again_s
-        self._on: dict[str, bool] = {}
+        self._says = Says(told_every_s)
 
     def serial(self) -> str | None:
         """As the camera last said itself; for Eye."""
@@ -92,9 +96,9 @@ class Ear:
             if time.monotonic() - who_s >= self._who_every_s:
                 who_s = time.monotonic()
                 self._who(camera)
+            next_s = time.monotonic() + PULL_EVERY_S
             alarms = alarms and self._pulled(camera)
-            if not alarms:
-                stop.wait(1.0)
+            stop.wait(max(0.0, next_s - time.monotonic()))
 
     def _who(self, camera: OnvifCamera) -> None:
         now_utc = self._utc()
@@ -113,10 +117,15 @@ class Ear:
                 return False
             raise
         for alarm in alarms:
-            if self._on.get(alarm.kind, False) != alarm.on:  # each subscription begins with how everything stands
-                self._on[alarm.kind] = alarm.on
-                self._heard.put(Heard(self.name, time.monotonic(), alarm=alarm))
+            self._says.heard(alarm.kind, alarm.on)
+            self._tell()
+        self._tell()
         return True
+
+    def _tell(self) -> None:
+        now_s = time.monotonic()
+        for kind, on, changes in self._says.due(now_s):
+            self._heard.put(Heard(self.name, now_s, alarm=Alarm(kind, on), changes=changes))
 
     def _with_camera(self, credentials: Credentials | None, ask: Callable[[OnvifCamera], None]) -> None:
         camera = OnvifCamera(*self._where, credentials)

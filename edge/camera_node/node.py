@@ -198,7 +198,8 @@ class Node:
         """What a camera says of itself: its own alarms stand beside our verdict, a wrong clock is worth a word."""
         if heard.alarm is not None:
             on = "on" if heard.alarm.on else "off"
-            self._recorder.happened("camera_says", camera=heard.camera, what=heard.alarm.kind, state=on)
+            more = {"changes": str(heard.changes)} if heard.changes > 1 else {}
+            self._recorder.happened("camera_says", camera=heard.camera, what=heard.alarm.kind, state=on, **more)
         elif heard.skew_s is not None and abs(heard.skew_s) >= SKEW_S:
             if heard.camera not in self._skewed:
                 self._recorder.happened("camera_clock_wrong", camera=heard.camera, ahead_s=f"{heard.skew_s:.0f}")

@@ -36,6 +36,7 @@ _FAREWELL_S: Final = 0.8  # a subscription that is not ended ends by itself; a s
 PULL_S: Final = 2  # how long a camera may hold a pull open; a stop waits for it
 SHOWN: Final = 3  # times that a call shows a password which is refused
 MOST_BYTES: Final = 1_000_000  # an answer; eight profiles with all their settings are 60 kB
+LONGEST: Final = 64  # characters of each word of an identity: some stand in records and alarms
 _SUBSCRIBED_FOR: Final = "PT60S"
 _DATE: Final = ("year", "month", "day", "hour", "minute", "second")
 # Topic endings and the data item that says whether it is so: ONVIF Imaging Service 23.06 §5.4, Analytics §A.1
@@ -257,7 +258,7 @@ def alarms(messages: Iterable[Mapping[str, Any]]) -> Iterator[Alarm]:
 
 
 def _found(told: Mapping[str, Any], name: str) -> str:
-    return next((str(value or "") for key, value in told.items() if key.lower().startswith(name)), "")
+    return next((str(value or "")[:LONGEST] for key, value in told.items() if key.lower().startswith(name)), "")
 
 
 def _whole(value: object) -> int:

@@ -72,6 +72,7 @@ class OnvifDevice:
     ) -> None:
         self.serial_number = serial_number
         self.skew_s = 0.0  # its clock ahead of the true one
+        self.hurried = False  # answers a pull at once, whether there is something to say or not
         self.packed = b""  # when not empty, what every answer is, as gzip
         self.challenge = ""  # when not empty, how HTTP itself (401) refuses every call
         self.refused = self.reboots = self.subscriptions = 0
@@ -271,7 +272,7 @@ class OnvifDevice:
 
     def _do_PullMessages(self, asked: ElementTree.Element) -> str:  # noqa: N802
         match = re.fullmatch(r"PT(\d+)S", _text(asked, "Timeout"))
-        until_s = time.monotonic() + (int(match[1]) if match else 5)
+        until_s = time.monotonic() + (0 if self.hurried else int(match[1]) if match else 5)
         with self._changed:
             while not self._queued and not self._ended.is_set() and (left_s := until_s - time.monotonic()) > 0:
                 self._changed.wait(left_s)

@@ -334,8 +334,13 @@ def test_what_a_camera_says_of_itself_is_passed_on_and_a_wrong_clock_once(site: 
         return Heard("gate", site.now_s, who, skew_s)
 
     wrong = [heard(SKEW_S), heard(-9 * SKEW_S), heard(None)]
-    site.tell(Heard("gate", site.now_s, alarm=Alarm("tamper", True)), *wrong, heard(1.0), heard(-SKEW_S))
-    assert site.events("camera_says") == [{"camera": "gate", "what": "tamper", "state": "on"}]
+    tamper = Heard("gate", site.now_s, alarm=Alarm("tamper", True))
+    dusk = Heard("gate", site.now_s, alarm=Alarm("too_dark", False), changes=51)
+    site.tell(tamper, dusk, *wrong, heard(1.0), heard(-SKEW_S))
+    assert site.events("camera_says") == [
+        {"camera": "gate", "what": "tamper", "state": "on"},
+        {"camera": "gate", "what": "too_dark", "state": "off", "changes": "51"},
+    ]
     assert [one["ahead_s"] for one in site.events("camera_clock_wrong")] == ["60", "-60"]
 
 

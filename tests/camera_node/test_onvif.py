@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import queue
 import re
 import threading
@@ -20,6 +21,7 @@ from edge.camera_node.discovery import _found, discover
 from edge.camera_node.ear import Ear, Heard
 from edge.camera_node.onvif import ALARMS, Alarm, OnvifCamera, OnvifFailed, alarms
 from edge.camera_node.probing import Credentials, Failure
+from edge.camera_node.says import TOLD_EVERY_S, Says
 from edge.camera_node.tries import Tries
 from edge.sim.onvif_device import OnvifDevice
 from stage.namespace import CENTRE_ADDRESS, NamespaceRefused, link
@@ -160,7 +162,14 @@ class Listening:
         self.tries = Tries()
         where = (device.address, device.port)
         self.ear = Ear(
-            "gate", *where, lambda: credentials, self.heard, self.tries, utc=lambda: datetime.now(UTC), who_every_s=0.1
+            "gate",
+            *where,
+            lambda: credentials,
+            self.heard,
+            self.tries,
+            utc=lambda: datetime.now(UTC),
+            who_every_s=0.1,
+            told_every_s=3.0,
         )
         self.stop = threading.Event()
         self._thread = threading.Thread(target=self.ear.run, args=(self.stop,), name="ear")
@@ -199,6 +208,60 @@ def test_an_ear_hears_alarms_and_another_camera_behind_the_address(device: Onvif
         assert listening.end() < 5.0 + 3.0
 
 
+def test_a_camera_that_answers_at_once_and_flips_is_asked_each_second_and_told_seldom(device: OnvifDevice) -> None:
+    device.hurried = True
+    listening = Listening(device, GOOD)
+    begun_s = time.monotonic()
+    while "PullMessages" not in device.asked and time.monotonic() < begun_s + SOON_S:
+        time.sleep(0.05)
+    begun_s = time.monotonic()
+    for number in range(51):
+        device.alarm("too_dark", on=number % 2 == 0)
+    time.sleep(2.0)
+    device.alarm("too_dark", on=False)
+    asked, most = device.asked.count("PullMessages"), 2 + (time.monotonic() - begun_s)
+    told: list[Heard] = []
+    while len(told) < 2 and time.monotonic() < begun_s + SOON_S:
+        one = listening.heard.get(timeout=SOON_S)
+        told += [one] if one.alarm else []
+    time.sleep(1.5)
+    listening.end()
+    assert asked <= most, "one each second"
+    told += [one for one in listening.heard.queue if one.alarm]
+    assert [(one.alarm, one.changes) for one in told] == [(Alarm("too_dark", True), 1), (Alarm("too_dark", False), 51)]
+    assert told[1].at_s - told[0].at_s >= 3.0
+
+
+changed = st.tuples(st.floats(0, 200), st.sampled_from(["tamper", "blurry"]), st.booleans())
+
+
+@given(st.lists(changed, max_size=60))
+def test_an_alarm_is_told_once_a_minute_at_most_and_what_holds_is_told_in_the_end(
+    flips: list[tuple[float, str, bool]],
+) -> None:
+    says, told, stands, changes = Says(), list[tuple[float, str, bool]](), dict[str, bool](), 0
+    for at_s, kind, on in sorted(flips):
+        says.heard(kind, on)
+        changes += stands.get(kind, False) != on
+        stands[kind] = on
+        for due_kind, due_on, counted in says.due(at_s):
+            told.append((at_s, due_kind, due_on))
+            changes -= counted
+    for kind, on, counted in says.due(1_000.0):
+        told.append((1_000.0, kind, on))
+        changes -= counted
+    assert changes == 0, "each is counted once"
+    for kind, on in stands.items():
+        of_kind = [(at_s, was_on) for at_s, told_kind, was_on in told if told_kind == kind]
+        assert all(later - sooner >= TOLD_EVERY_S for (sooner, _), (later, _) in itertools.pairwise(of_kind))
+        assert (of_kind or [(0.0, False)])[-1][1] == on
+
+
+def test_a_camera_that_talks_much_of_itself_is_cut_short(device: OnvifDevice, camera: OnvifCamera) -> None:
+    device.serial_number = "A" * 5_000
+    assert camera.identity().serial_number == "A" * 64
+
+
 YEAR, EVENTS_AT = r"<tt:Year>\d+", r"http://[^<]*/onvif/events"
 
 
@@ -222,8 +285,9 @@ def test_no_answer_ends_an_ear(device: OnvifDevice, answer: str | tuple[str, str
     until_s = time.monotonic() + SOON_S
     while listening.ear.lost is None and listening.runs and time.monotonic() < until_s:
         time.sleep(0.05)
-    assert listening.runs
+    runs = listening.runs
     listening.end()
+    assert runs
     assert listening.ear.lost is not None and listening.ear.lost.failure is failure
     assert (listening.tries.wait_s(GOOD) > 800) == (failure is Failure.AUTHENTICATION), "a refusal is counted"
 
