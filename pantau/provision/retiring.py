@@ -55,7 +55,7 @@ def crl(
 ) -> None:
     """Write the list of revoked certificates anew; daily, as it ends after 30 days and then nobody is let in."""
     write(out, revoked_list(directory, path), mode=PUBLIC)
-    print(_("{out} is new; the broker reads it at its next start").format(out=out))
+    print(_("{out} is new; a running broker reads it at: systemctl reload pantau-mosquitto").format(out=out))
 
 
 def revoked_list(directory: Path, path: Path) -> bytes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import configparser
 import datetime as dt
 import os
+import shlex
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +21,17 @@ from bridge_driver import endpoint
 from conftest import ROLES
 from cryptography import x509
 from mqtt_client import MqttClient
+from typer.testing import CliRunner
 
 from broker.mosquitto import ThrowawayMosquitto
 from broker.mqtt import Link
-from provisioning.throwaway import Authority, make_authority
+from pantau.provision.app import app
+from provisioning.authority import open_authority
+from provisioning.files import PUBLIC, write
+from provisioning.throwaway import Authority, Credentials, make_authority
+from provisioning.x509 import Life, life, revocations
 
+PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 SOON_S = 3.0
 WITHIN_S = 10.0
 
@@ -145,6 +155,71 @@ def test_a_bridge_that_was_renewed_while_it_ran_comes_back_with_the_new_one(
     finally:
         link.close()
         running.join(WITHIN_S)
+
+
+class Centre:
+    """The city's own authority and registry, and credentials of a centre, made with the documented verbs."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.credentials = home, home / "credentials"
+        self.run("authority", "jakarta")
+        for name, role in (("localhost", "broker"), ("bridge-1", "bridge"), ("bridge-2", "bridge")):
+            self.run("certificate", name, "--role", role, "--out", str(self.credentials))
+
+    def run(self, *words: str) -> None:
+        places = {"PANTAU_AUTHORITY": str(self.home / "authority"), "PANTAU_REGISTRY": str(self.home / "registry.db")}
+        done = CliRunner().invoke(app, words, env=places)
+        assert done.exit_code == 0, done.output
+
+    def pems(self, name: str) -> Credentials:
+        files = (self.credentials / each for each in ("ca.pem", f"{name}.pem", f"{name}.key"))
+        return Credentials(*files)
+
+    def list_that_ends(self, ends: dt.datetime) -> None:
+        issuer = open_authority(self.home / "authority")
+        lives = Life(life(dt.timedelta()).begins, ends)
+        write(self.credentials / "crl.pem", revocations(issuer.issuing, issuer.key, {}, lives), mode=PUBLIC)
+
+    def run_unit(self, name: str, broker: ThrowawayMosquitto) -> None:
+        """What systemd would do: the verb, and the reload of the unit that is named after it."""
+        service = unit_file(name)
+        words = shlex.split(service["ExecStart"].replace("/etc/pantau/credentials", str(self.credentials)))
+        self.run(*words[3:])
+        told = shlex.split(service.get("ExecStartPost", ""))
+        if told[1:] == ["try-reload-or-restart", "pantau-mosquitto.service"]:
+            command = unit_file("pantau-mosquitto")["ExecReload"].replace("$MAINPID", str(broker.pid))
+            subprocess.run(shlex.split(command), check=True)
+
+
+def unit_file(name: str) -> configparser.SectionProxy:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    assert parser.read(PACKAGING / f"{name}.service")
+    return parser["Service"]
+
+
+def test_the_daily_list_reaches_the_broker_that_runs_and_drops_nobody(tmp_path: Path) -> None:
+    centre = Centre(tmp_path)
+    mine, ends = centre.pems("localhost"), soon() + dt.timedelta(seconds=SOON_S)
+    centre.list_that_ends(ends)
+    broker = ThrowawayMosquitto(
+        tmp_path / "mosquitto", ca_path=mine.ca_path, certificate_path=mine.certificate_path,
+        key_path=mine.key_path, roles=ROLES,
+    )  # fmt: skip
+    broker.listener = replace(broker.listener, crl_path=centre.credentials / "crl.pem")
+    with broker:
+        bridge = MqttClient(centre.pems("bridge-1"), "localhost", broker.port)
+        try:
+            lost: list[object] = []
+            bridge.on_lost(lost.append)
+            centre.run_unit("pantau-crl", broker)
+            while dt.datetime.now(dt.UTC) < ends + dt.timedelta(seconds=1):
+                time.sleep(0.1)
+            MqttClient(centre.pems("bridge-2"), "localhost", broker.port).close()
+            bridge.settle("pantau/v1/bridge/bridge-1/state")
+            assert not lost
+        finally:
+            bridge.close()
 
 
 def lets_in(broker: ThrowawayMosquitto, mine: Authority) -> bool:

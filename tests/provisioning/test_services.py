@@ -67,6 +67,13 @@ def test_timers_come_daily_also_for_who_was_off() -> None:
     assert CRL_LASTS.days > 7, "some missed days are no outage"
 
 
+def test_the_broker_is_told_of_the_daily_list_and_a_reload_is_no_restart() -> None:
+    told = read("pantau-crl.service")["Service"]["ExecStartPost"]
+    assert told.endswith(" try-reload-or-restart pantau-mosquitto.service")
+    assert told.startswith("+"), "the service's own user may not"
+    assert "-HUP" in read("pantau-mosquitto.service")["Service"]["ExecReload"]
+
+
 def test_certificates_are_renewed_where_the_broker_reads_them_and_every_server_of_them_is_told() -> None:
     service = read("pantau-certificates.service")
     words = shlex.split(service["Service"]["ExecStart"])
