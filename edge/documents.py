@@ -11,7 +11,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -258,6 +258,12 @@ class Documents(TinyDB):
         storage = self.storage
         assert isinstance(storage, DocumentStorage)
         return storage.names()
+
+
+def tables_in(path: Path) -> set[str]:
+    """The names of all tables in `path`, which is only read. Raises sqlite3.Error, also when these are no documents."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as reader:
+        return {name for (name,) in reader.execute("SELECT name FROM names")}
 
 
 def open_documents(path: Path) -> Documents:

@@ -7,6 +7,7 @@ made from its name, so that looking one up costs the same among 100 and among 10
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from typing import Any, Final, Self
 
 from tinydb.table import Document
 
-from edge.documents import open_documents
+from edge.documents import Documents, tables_in
+from edge.outbox_faults import CORRUPT_FILE, fault_of
 from provisioning.codes import Code
 from provisioning.files import SECRET
 from provisioning.values import (
@@ -49,14 +51,21 @@ KEPT_NIGHTLY: Final = 30  # a month of nightly ones a unit; those a technician m
 
 
 class Registry:
-    """`who` is written beside every change. All methods that change raise RegistryError and then change nothing."""
+    """`who` is written beside every change. All methods that change raise RegistryError and then change nothing.
+
+    `begin`: an empty one is made where none is. A file that is damaged or something else is left as it is: whoever
+    takes an empty registry for the city's forgets who is retired.
+    """
 
     def __init__(
-        self, path: Path, *, who: str, utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        path: Path,
+        *,
+        who: str,
+        utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        begin: bool = True,
     ) -> None:
-        if not path.exists():
-            path.touch(mode=SECRET)  # SQLite gives its journals the same
-        self._documents = open_documents(path)
+        self._documents = _opened(path, begin=begin)
         self._who = who
         self._utc_ms = utc_ms
 
@@ -357,6 +366,24 @@ class Registry:
             del document["unit"]
             kept.append(document)
         return self._put(SERVED, unit, {"unit": unit, "spans": kept}, verb)
+
+
+def _opened(path: Path, *, begin: bool) -> Documents:
+    """The file's documents. RegistryError when it is none of ours."""
+    try:
+        held = tables_in(path) if path.exists() and path.stat().st_size else set()
+        if CHANGES not in held:
+            if held:
+                raise RegistryError(_("{path} is no registry").format(path=path))
+            if not begin:
+                raise RegistryError(_("no registry at {path}; the first unit or import begins one").format(path=path))
+            path.touch(mode=SECRET)  # SQLite gives its journals the same
+        return Documents(path)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if fault_of(error) != CORRUPT_FILE:
+            raise
+        said = _("{path} is damaged, or no registry; nothing was changed; put back a copy")
+        raise RegistryError(said.format(path=path)) from error
 
 
 def place_of(key: str) -> int:

@@ -139,7 +139,7 @@ def is_due(path: Path) -> bool:
 def issue_into(out: Path, who: Identity, directory: Path, path: Path) -> None:
     """A new key and certificate for `who` into the folder `out`. The key goes first: see `certificates`."""
     issuer, key = open_authority(directory), new_key()
-    with office(path) as registry:
+    with office(path, begin=True) as registry:
         if any(one.revoked_utc_ms is not None for one in registry.enrolments(who.name)):
             raise RegistryError(_("{name} is retired; who comes back gets a new name").format(name=who.name))
         issued = _issue(issuer, registry, who, key)

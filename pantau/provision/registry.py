@@ -20,18 +20,23 @@ from provisioning.words import _
 from settings.instants import utc_text
 
 RegistryPath = Annotated[
-    Path, Option("--registry", envvar="PANTAU_REGISTRY", help="The registry's file; made when it is not there.")
+    Path, Option("--registry", envvar="PANTAU_REGISTRY", help="The registry's file; the first entry makes it.")
 ]
 DEFAULT = Path("/var/lib/pantau/registry.db")
 When = Annotated[str | None, Option("--at", metavar="T", help="2026-11-23T06:00:00Z; now when it is not given.")]
 
 
 @contextmanager
-def office(path: Path) -> Iterator[Registry]:
-    """The registry, with the name of who is typing; one clear line when it cannot be opened."""
+def office(path: Path, *, begin: bool = False) -> Iterator[Registry]:
+    """The registry, with the name of who is typing; one clear line when it cannot be opened.
+
+    `begin`: for verbs that add to it; all others need it to be there.
+    """
     who = os.environ.get("SUDO_USER") or getpass.getuser()
     try:
-        registry = Registry(path, who=who)
+        registry = Registry(path, who=who, begin=begin)
+    except RegistryError:
+        raise
     except Exception as error:
         raise RegistryError(_("registry {path}: {why}").format(path=path, why=error)) from error
     with registry:
@@ -49,7 +54,7 @@ def unit(
     said: dict[str, Any] = {
         key: value for key, value in {"kind": kind, "iccid": iccid, "note": note}.items() if value is not None
     }
-    with office(path) as registry:
+    with office(path, begin=True) as registry:
         before = registry.unit(name) or Unit(unit=name)
         _say(registry.put_unit(replace(before, **said)), _("unit {name}").format(name=name))
 
@@ -65,7 +70,7 @@ def sim(
     """Add a SIM, or change what is known of it; what is not said stays as it is."""
     given = {"operator": operator, "plan_mb": plan_mb, "apn": apn}
     said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    with office(path) as registry, registry.together():
+    with office(path, begin=True) as registry, registry.together():
         before = registry.sim(iccid) or Sim(iccid=iccid)
         changed = registry.put_sim(replace(before, **said))
         if unit is not None:
@@ -85,7 +90,7 @@ def asset(
     path: RegistryPath = DEFAULT,
 ) -> None:
     """Add a vehicle, machine or pole, or change what is known of it."""
-    with office(path) as registry:
+    with office(path, begin=True) as registry:
         made = Asset(asset=name, agency=agency, kind=kind, plate=plate, lat_deg=lat_deg, lon_deg=lon_deg)
         _say(registry.put_asset(made), _("asset {name}").format(name=name))
 
@@ -176,7 +181,10 @@ def import_(
             table = read_table(file, str(csv))
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"{csv}: {error}") from error
-    with office(path) as registry, Progress(console=Console(stderr=True), transient=True) as progress:
+    with (
+        office(path, begin=True) as registry,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
         task = progress.add_task(table.name, total=len(table.rows))
         changed = take_table(registry, table, str(csv), dry_run=dry_run, progress=lambda: progress.advance(task))
     told = {"rows": len(table.rows), "changed": changed, "dry_run": dry_run}
