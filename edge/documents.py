@@ -38,9 +38,9 @@ _NO_DOCUMENT: Final = "CASE WHEN json_valid(body) THEN json_type(body) != 'objec
 class DocumentStorage(Storage):
     """The SQLite file; TinyDB calls `read` and `write` only to drop tables."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         check_format(path)
-        self.connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        self.connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
         self._version = -1
         try:
             for pragma in ("page_size=1024", "journal_mode=WAL", "synchronous=FULL", "cache_size=-256"):
@@ -236,8 +236,8 @@ class Documents(TinyDB):
 
     table_class = DocumentTable
 
-    def __init__(self, path: Path, *, set_aside: Path | None = None) -> None:
-        super().__init__(path, storage=DocumentStorage)
+    def __init__(self, path: Path, *, set_aside: Path | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        super().__init__(path, storage=DocumentStorage, busy_timeout_s=busy_timeout_s)
         self.set_aside = set_aside
 
     @contextmanager

@@ -17,8 +17,9 @@ from typing import Any, Final, Self
 
 from tinydb.table import Document
 
+from edge.disk import BUSY_TIMEOUT_S
 from edge.documents import Documents, tables_in
-from edge.outbox_faults import CORRUPT_FILE, fault_of
+from edge.outbox_faults import BUSY, CORRUPT_FILE, fault_of
 from provisioning.codes import Code
 from provisioning.files import SECRET
 from provisioning.values import (
@@ -26,6 +27,7 @@ from provisioning.values import (
     Change,
     Enrolment,
     KeptSheet,
+    RegistryBusy,
     RegistryError,
     Served,
     Sim,
@@ -54,7 +56,8 @@ class Registry:
     """`who` is written beside every change. All methods that change raise RegistryError and then change nothing.
 
     `begin`: an empty one is made where none is. A file that is damaged or something else is left as it is: whoever
-    takes an empty registry for the city's forgets who is retired.
+    takes an empty registry for the city's forgets who is retired. What changes reads first inside of the same
+    transaction; it waits up to `wait_s` while another process writes, then raises RegistryBusy.
     """
 
     def __init__(
@@ -64,8 +67,9 @@ class Registry:
         who: str,
         utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         begin: bool = True,
+        wait_s: float = BUSY_TIMEOUT_S,
     ) -> None:
-        self._documents = _opened(path, begin=begin)
+        self._documents = _opened(path, begin=begin, wait_s=wait_s)
         self._who = who
         self._utc_ms = utc_ms
 
@@ -91,10 +95,10 @@ class Registry:
     def put_unit(self, unit: Unit) -> bool:
         """Add or change a box; False when it is so already. What is retired stays retired."""
         _refuse(unit.problems())
-        before = self.unit(unit.unit)
-        if before is not None and before.state == "retired" and unit != before:
-            raise RegistryError(_("unit {name} is retired; a repaired box gets a new name").format(name=unit.unit))
         with self.together():
+            before = self.unit(unit.unit)
+            if before is not None and before.state == "retired" and unit != before:
+                raise RegistryError(_("unit {name} is retired; a repaired box gets a new name").format(name=unit.unit))
             if unit.iccid != (before.iccid if before is not None else ""):
                 self._move_sim(before, unit)
             return self._put(UNITS, unit.unit, as_document(unit), "unit")
@@ -121,18 +125,19 @@ class Registry:
 
     def put_sim_in(self, iccid: str, name: str) -> bool:
         """From now on the SIM is in that box, and in no other; False when it is so already."""
-        unit, held = self.known_unit(name), self.holder(iccid)
         with self.together():
+            unit, held = self.known_unit(name), self.holder(iccid)
             if held is not None and held.unit != name and held.state != "retired":
                 self.put_unit(replace(held, iccid=""))
             return self.put_unit(replace(unit, iccid=iccid))
 
     def set_state(self, name: str, state: State, verb: str) -> bool:
         """A box was enrolled or retired; False when it was so already."""
-        unit = self.known_unit(name)
-        if unit.state == "retired" and state != "retired":
-            raise RegistryError(_("unit {name} is retired").format(name=name))
-        return self._put(UNITS, name, as_document(replace(unit, state=state)), verb)
+        with self.together():
+            unit = self.known_unit(name)
+            if unit.state == "retired" and state != "retired":
+                raise RegistryError(_("unit {name} is retired").format(name=name))
+            return self._put(UNITS, name, as_document(replace(unit, state=state)), verb)
 
     # ---------------------------------------------------------------- who serves whom
 
@@ -143,30 +148,30 @@ class Registry:
 
     def assign(self, unit: str, asset: str, from_utc_ms: int, to_utc_ms: int | None = None) -> bool:
         """From then on the box serves the asset: what it served before ends there. False when it is so already."""
-        if self.known_unit(unit).state == "retired":
-            raise RegistryError(_("unit {name} is retired; it serves nothing any more").format(name=unit))
-        if self.asset(asset) is None:
-            raise RegistryError(_("no asset {name} in the registry; add it first").format(name=asset))
         if to_utc_ms is not None and to_utc_ms <= from_utc_ms:
             raise RegistryError(_("an assignment must end after it begins"))
         new = Served(unit=unit, asset=asset, from_utc_ms=from_utc_ms, to_utc_ms=to_utc_ms)
-        spans = self.served_by(unit)
-        if new in spans:
-            return False
-        return self._put_spans(unit, [*_ended(spans, new), new], "assign")
+        with self.together():
+            if self.known_unit(unit).state == "retired":
+                raise RegistryError(_("unit {name} is retired; it serves nothing any more").format(name=unit))
+            if self.asset(asset) is None:
+                raise RegistryError(_("no asset {name} in the registry; add it first").format(name=asset))
+            spans = self.served_by(unit)
+            return new not in spans and self._put_spans(unit, [*_ended(spans, new), new], "assign")
 
     def release(self, unit: str, at_utc_ms: int) -> bool:
         """From then on the box serves nothing; False when it served nothing."""
-        spans = self.served_by(unit)
-        kept = [_until(span, at_utc_ms) for span in spans if span.from_utc_ms < at_utc_ms]
-        return self._put_spans(unit, kept, "release")
+        with self.together():
+            spans = self.served_by(unit)
+            kept = [_until(span, at_utc_ms) for span in spans if span.from_utc_ms < at_utc_ms]
+            return self._put_spans(unit, kept, "release")
 
     def swap(self, old: str, new: str, at_utc_ms: int) -> str:
         """`new` serves from then on what `old` served; the asset's name."""
-        held = [s for s in self.served_by(old) if s.to_utc_ms is None or at_utc_ms < s.to_utc_ms]
-        if not held or held[-1].from_utc_ms > at_utc_ms:
-            raise RegistryError(_("unit {name} serves nothing at that time: nothing to swap").format(name=old))
         with self.together():
+            held = [s for s in self.served_by(old) if s.to_utc_ms is None or at_utc_ms < s.to_utc_ms]
+            if not held or held[-1].from_utc_ms > at_utc_ms:
+                raise RegistryError(_("unit {name} serves nothing at that time: nothing to swap").format(name=old))
             self.release(old, at_utc_ms)
             self.assign(new, held[-1].asset, at_utc_ms, held[-1].to_utc_ms)
         return held[-1].asset
@@ -175,11 +180,10 @@ class Registry:
 
     def put_code(self, code: Code) -> None:
         """The name's only code from now on; an older one is worth nothing any more."""
-        if code.role == "unit":
-            unit = self.known_unit(code.name)
-            if unit.state == "retired":
+        with self.together():
+            if code.role == "unit" and self.known_unit(code.name).state == "retired":
                 raise RegistryError(_("unit {name} is retired; it gets no code").format(name=code.name))
-        self._put(CODES, code.name, asdict(code), "code", secret=True)
+            self._put(CODES, code.name, asdict(code), "code", secret=True)
 
     def code(self, name: str) -> Code | None:
         """The name's code; used and expired ones, too."""
@@ -240,13 +244,13 @@ class Registry:
             raise RegistryError(
                 _("{unit}: the certificate that signed it is not in the registry").format(unit=sheet.unit)
             )
-        kept = self.sheets(sheet.unit)
-        if sheet.digest in {one.digest for one in kept}:
-            return False
-        held = sorted([*kept, sheet], key=lambda one: one.at_utc_ms)
-        nightly = [one for one in held if not one.attended]
-        gone = {one.digest for one in nightly[:-KEPT_NIGHTLY]}
         with self.together():
+            kept = self.sheets(sheet.unit)
+            if sheet.digest in {one.digest for one in kept}:
+                return False
+            held = sorted([*kept, sheet], key=lambda one: one.at_utc_ms)
+            nightly = [one for one in held if not one.attended]
+            gone = {one.digest for one in nightly[:-KEPT_NIGHTLY]}
             self._put(SHEETS, sheet.digest, as_document(sheet), "sheet", secret=True)
             digests = [one.digest for one in held if one.digest not in gone]
             self._put(SHEETS_OF, sheet.unit, {"unit": sheet.unit, "digests": digests}, "sheet", secret=True)
@@ -272,7 +276,8 @@ class Registry:
     def has_read(self, name: str, log_id: int) -> None:
         """Remember that; it is no change of what the registry says, so nobody is written down for it."""
         document = {"name": name, "log_id": log_id}
-        self._documents.table(READ_TO).upsert(Document(document, doc_id=place_of(name)))
+        with self.together():
+            self._documents.table(READ_TO).upsert(Document(document, doc_id=place_of(name)))
 
     def retired(self) -> list[str]:
         """Every name that is no longer ours, boxes and people."""
@@ -307,9 +312,14 @@ class Registry:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Everything inside is done, or none of it."""
-        with self._documents.transaction():
-            yield
+        """Everything inside is done, or none of it; nobody else writes meanwhile."""
+        try:
+            with self._documents.transaction():
+                yield
+        except sqlite3.OperationalError as error:
+            if fault_of(error) == BUSY:
+                raise RegistryBusy from error
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -342,19 +352,19 @@ class Registry:
 
     def _put(self, table: str, key: str, document: dict[str, Any], verb: str, *, secret: bool = False) -> bool:
         """`secret`: that it changed is written down, what it is is not."""
-        before = self._get(table, key)
-        if before == document:
-            return False
-        change = Change(
-            at_utc_ms=self._utc_ms(),
-            who=self._who,
-            verb=verb,
-            table=table,
-            key=key,
-            before=None if secret else before,
-            after=None if secret else document,
-        )
         with self.together():
+            before = self._get(table, key)
+            if before == document:
+                return False
+            change = Change(
+                at_utc_ms=self._utc_ms(),
+                who=self._who,
+                verb=verb,
+                table=table,
+                key=key,
+                before=None if secret else before,
+                after=None if secret else document,
+            )
             self._documents.table(table).upsert(Document(document, doc_id=place_of(key)))
             self._documents.table(CHANGES).insert(as_document(change))
         return True
@@ -368,7 +378,7 @@ class Registry:
         return self._put(SERVED, unit, {"unit": unit, "spans": kept}, verb)
 
 
-def _opened(path: Path, *, begin: bool) -> Documents:
+def _opened(path: Path, *, begin: bool, wait_s: float) -> Documents:
     """The file's documents. RegistryError when it is none of ours."""
     try:
         held = tables_in(path) if path.exists() and path.stat().st_size else set()
@@ -378,8 +388,10 @@ def _opened(path: Path, *, begin: bool) -> Documents:
             if not begin:
                 raise RegistryError(_("no registry at {path}; the first unit or import begins one").format(path=path))
             path.touch(mode=SECRET)  # SQLite gives its journals the same
-        return Documents(path)
+        return Documents(path, busy_timeout_s=wait_s)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if fault_of(error) == BUSY:
+            raise RegistryBusy from error
         if fault_of(error) != CORRUPT_FILE:
             raise
         said = _("{path} is damaged, or no registry; nothing was changed; put back a copy")

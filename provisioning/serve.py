@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from provisioning.enrolment import Enrolments, Refused
 from provisioning.est import PATH
+from provisioning.values import RegistryBusy
 from running.turns import Away, LoopStop, StopSwitch
 from running.watched import Watched
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h
 TURN_S: Final = 0.5
+BUSY_AGAIN_S: Final = 60.0  # as long as the office waits for its own spreadsheet
 REQUEST_LIMIT_BYTES: Final = 16_384  # a request with an RSA key of 4096 bits is 2 kB in base64
 _CERTIFICATES: Final = {"Content-Type": "application/pkcs7-mime; smime-type=certs-only"}
 _BASE64: Final = {"Content-Transfer-Encoding": "base64"}
@@ -149,6 +151,9 @@ def _show(tls: ssl.SSLContext, place: Place) -> None:
 async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
+    except RegistryBusy as busy:
+        log.warning("%s of %s has to wait: %s", request.path.removeprefix(PATH), request.remote, busy)
+        return web.Response(status=503, text=f"{busy}\n", headers={"Retry-After": f"{BUSY_AGAIN_S:.0f}"})
     except Refused as refused:
         log.info("%s refused to %s: %s", request.path.removeprefix(PATH), request.remote, refused)
         headers = {"Retry-After": f"{refused.wait_s:.0f}"} if refused.wait_s else {}

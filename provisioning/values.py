@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from provisioning.words import _
 from wire.errors import PantauError
 from wire.topics import valid_name, valid_unit
 
@@ -18,6 +19,13 @@ _APN: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,98}[A-Za-z0-9])?")  # 3GP
 
 class RegistryError(PantauError, ValueError):
     """What was asked for cannot be: the message says what would be right; nothing was changed."""
+
+
+class RegistryBusy(RegistryError):
+    """Another process has been writing for longer than we wait."""
+
+    def __init__(self) -> None:
+        super().__init__(_("the registry is busy; try again"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from provisioning.words import _
 from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
 from wire.topics import valid_name
 
+SERVER_WAITS_S = 1.0  # in its event loop: a box comes again, and the others are not kept waiting
 Agencies = Annotated[list[str] | None, Option("--agency", help="What a consumer may read; * is every agency.")]
 Hosts = Annotated[list[str] | None, Option("--host", help="Names and addresses of a server.")]
 
@@ -113,7 +114,7 @@ def serve(
 
     logging.getLogger("provisioning").setLevel(logging.INFO)
     place = Place(host=host, port=port, ca_path=directory / "ca.pem", certificate_path=certificate, key_path=key)
-    with office(path) as registry:
+    with office(path, wait_s=SERVER_WAITS_S) as registry:
         try:
             serve(Enrolments(registry, open_authority(directory)), place)
         except OSError as error:

@@ -26,15 +26,18 @@ DEFAULT = Path("/var/lib/pantau/registry.db")
 When = Annotated[str | None, Option("--at", metavar="T", help="2026-11-23T06:00:00Z; now when it is not given.")]
 
 
+WAITS_S = 60.0  # a spreadsheet of some thousand rows is one transaction
+
+
 @contextmanager
-def office(path: Path, *, begin: bool = False) -> Iterator[Registry]:
+def office(path: Path, *, begin: bool = False, wait_s: float = WAITS_S) -> Iterator[Registry]:
     """The registry, with the name of who is typing; one clear line when it cannot be opened.
 
     `begin`: for verbs that add to it; all others need it to be there.
     """
     who = os.environ.get("SUDO_USER") or getpass.getuser()
     try:
-        registry = Registry(path, who=who, begin=begin)
+        registry = Registry(path, who=who, begin=begin, wait_s=wait_s)
     except RegistryError:
         raise
     except Exception as error:
@@ -54,7 +57,7 @@ def unit(
     said: dict[str, Any] = {
         key: value for key, value in {"kind": kind, "iccid": iccid, "note": note}.items() if value is not None
     }
-    with office(path, begin=True) as registry:
+    with office(path, begin=True) as registry, registry.together():
         before = registry.unit(name) or Unit(unit=name)
         _say(registry.put_unit(replace(before, **said)), _("unit {name}").format(name=name))
 

@@ -18,7 +18,7 @@ from provisioning.acceptance.post import SHEET
 from provisioning.acceptance.proof import Proven, from_detail, prove
 from provisioning.acceptance.sheet import SheetError
 from provisioning.registry import Registry
-from provisioning.values import KeptSheet, RegistryError
+from provisioning.values import KeptSheet, RegistryBusy, RegistryError
 from provisioning.words import _
 from settings.instants import utc_text
 
@@ -147,6 +147,8 @@ def _take(registry: Registry, unit: str, detail: dict[str, str], refused: list[s
         if proven.sheet.unit != unit:
             raise SheetError(_("the sheet of {unit} was sent by {sender}").format(unit=proven.sheet.unit, sender=unit))
         return registry.put_sheet(filing.to_keep(proven))
+    except RegistryBusy:  # nothing is wrong with the sheet: it is taken the next time
+        raise
     except (SheetError, RegistryError) as error:
         refused.append(f"{where}, {unit}: {error}")
         return False
@@ -155,6 +157,8 @@ def _take(registry: Registry, unit: str, detail: dict[str, str], refused: list[s
 def _from_file(registry: Registry, file: Path, refused: list[str]) -> bool:
     try:
         return registry.put_sheet(filing.to_keep(_read(file)))
+    except RegistryBusy:
+        raise
     except (SheetError, RegistryError) as error:
         refused.append(f"{file}: {error}")
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from cryptography import x509
 from typer.testing import CliRunner
 
 from pantau.provision.app import app
-from provisioning.values import RegistryError
+from pantau.provision.registry import office
+from provisioning.registry import Registry
+from provisioning.values import RegistryBusy, RegistryError, Unit
 
 
 @pytest.fixture
@@ -89,3 +92,34 @@ def test_only_who_adds_begins_a_registry(home: Path, words: tuple[str, ...], emp
     assert files(home) == before
     assert run(home, "unit", "box-1", "--registry", str(other)).exit_code == 0
     assert "box-1" in run(home, "list", "--registry", str(other)).stdout
+
+
+def test_while_a_large_spreadsheet_is_taken_others_are_told_in_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(office.__wrapped__.__kwdefaults__, "wait_s", 0.1)  # type: ignore[attr-defined]
+    with closing(sqlite3.connect(home / "registry.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for words in (("code", "box-1"), ("unit", "box-2"), ("retire", "box-1", "--yes")):
+            done = run(home, *words)
+            assert done.exit_code == 1 and isinstance(done.exception, RegistryBusy)
+            assert str(done.exception) == "the registry is busy; try again"
+        assert run(home, "list").exit_code == 0, "who only reads does not wait"
+        other.rollback()
+    assert run(home, "code", "box-1").exit_code == 0
+
+
+def test_two_clerks_who_change_one_box_both_have_their_say(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, said = Registry.together, []
+
+    def late(registry: Registry) -> object:
+        if not said:
+            said.append(True)
+            with Registry(home / "registry.db", who="budi") as other:
+                other.put_unit(Unit(unit="box-1", note="north"))
+        return together(registry)
+
+    monkeypatch.setattr(Registry, "together", late)
+    assert run(home, "unit", "box-1", "--kind", "camera_node").exit_code == 0
+    with Registry(home / "registry.db", who="siti") as registry:
+        assert registry.known_unit("box-1") == Unit(unit="box-1", kind="camera_node", note="north")

@@ -7,11 +7,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ from provisioning.enrolment import Enrolments
 from provisioning.registry import Registry
 from provisioning.serve import Place, serve
 home, port = Path(sys.argv[1]), int(sys.argv[2])
-enrolments = Enrolments(Registry(home / "registry.db", who="server"), open_authority(home))
+enrolments = Enrolments(Registry(home / "registry.db", who="server", wait_s=0.5), open_authority(home))
 serve(enrolments, Place(host="127.0.0.1", port=port, ca_path=home / "ca.pem",
                         certificate_path=home / "server.pem", key_path=home / "server.key"))
 """
@@ -133,6 +135,16 @@ def test_bad_input_is_an_answer_and_the_server_goes_on(est: Est, tmp_path: Path)
         assert est.curl("cacerts")[0] == 200
         silent.sendall(b"\x16\x03\x01garbage")
     _, asked = requested(tmp_path, "box-1", "rsa:2048")
+    assert est.post("simpleenroll", asked, "-u", f"box-1:{est.code}")[0] == 200
+
+
+def test_while_the_office_writes_a_box_is_told_to_come_again_and_its_code_stays_good(est: Est, tmp_path: Path) -> None:
+    _, asked = requested(tmp_path, "box-1")
+    with closing(sqlite3.connect(est.home / "registry.db")) as office:
+        office.execute("BEGIN IMMEDIATE")
+        status, answer = est.post("simpleenroll", asked, "-i", "-u", f"box-1:{est.code}")
+        assert status == 503 and b"Retry-After: " in answer
+        office.rollback()
     assert est.post("simpleenroll", asked, "-u", f"box-1:{est.code}")[0] == 200
 
 

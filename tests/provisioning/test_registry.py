@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.registry import Registry
-from provisioning.values import Asset, Enrolment, RegistryError, Served, Sim, Unit
+from provisioning.values import Asset, Enrolment, RegistryBusy, RegistryError, Served, Sim, Unit
 
 DAY = 86_400_000
 
@@ -101,6 +103,46 @@ def test_a_retired_box_is_retired_for_good(registry: Registry) -> None:
     ):
         with pytest.raises(RegistryError, match="retired"):
             act()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda registry: registry.put_unit(Unit(unit="box-1", state="enrolled", note="left mirror")),
+        lambda registry: registry.set_state("box-1", "enrolled", "enrol"),
+        lambda registry: registry.assign("box-1", "ambulance-7", 2_000),
+        lambda registry: registry.put_sim_in("8962100012345678901", "box-1"),
+        lambda registry: registry.swap("box-1", "box-2", 2_000),
+    ],
+)
+def test_a_box_that_another_clerk_retires_just_before_the_change_stays_retired(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, act: Callable[[Registry], object]
+) -> None:
+    registry.assign("box-1", "ambulance-7", 10)
+    together = registry.together
+
+    def late() -> AbstractContextManager[None]:
+        monkeypatch.setattr(registry, "together", together)
+        with Registry(tmp_path / "registry.db", who="budi", utc_ms=lambda: 1_000) as other:
+            other.retire("box-1")
+        return together()
+
+    monkeypatch.setattr(registry, "together", late)
+    with pytest.raises(RegistryError):
+        act(registry)
+    assert registry.known_unit("box-1").state == "retired" and registry.retired() == ["box-1"]
+    assert [each.to_utc_ms for each in registry.served()] == [1_000]
+
+
+def test_who_writes_while_another_does_is_told_to_come_again_and_who_reads_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    with Registry(path, who="rini", wait_s=0.1) as registry, closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RegistryBusy):
+            registry.put_unit(Unit(unit="box-1"))
+        assert registry.units() == []
+        other.rollback()
+        assert registry.put_unit(Unit(unit="box-1"))
 
 
 def test_what_is_wrong_is_named_with_what_would_be_right(registry: Registry) -> None:
