@@ -33,11 +33,12 @@ class NoAuthority(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """The issuing certificate, its key, and the root above it."""
+    """The issuing certificate, its key, and the root above it; `earlier` ones sign nothing but their lists."""
 
     root: x509.Certificate
     issuing: x509.Certificate
     key: pki.Key
+    earlier: tuple[tuple[x509.Certificate, pki.Key], ...] = ()
 
     def issue(self, who: pki.Identity, public_key: pki.PublicKey, *, lasts: dt.timedelta = LASTS) -> bytes:
         """A certificate for that key, PEM; never longer than the issuing certificate itself."""
@@ -51,19 +52,17 @@ class Issuer:
 
     def trusted(self) -> bytes:
         """What everybody trusts, PEM: the content of ca.pem."""
-        return pki.pem(self.root) + pki.pem(self.issuing)
+        return b"".join(pki.pem(one) for one in (self.root, self.issuing, *(held for held, _key in self.earlier)))
 
     def crl(self, serials: dict[int, dt.datetime]) -> bytes:
-        """The list of certificates that are no longer good, PEM."""
-        return pki.revocations(self.issuing, self.key, serials, pki.life(CRL_LASTS))
+        """The list of certificates that are no longer good, PEM: one of each issuing key, or Mosquitto lets in none."""
+        lives = pki.life(CRL_LASTS)
+        signers = ((self.issuing, self.key), *self.earlier)
+        return b"".join(pki.revocations(issuing, key, serials, lives) for issuing, key in signers)
 
     def issued(self, found: x509.Certificate) -> bool:
         """Whether this authority signed it."""
-        try:
-            found.verify_directly_issued_by(self.issuing)
-        except (InvalidSignature, ValueError, TypeError):  # another key, another issuer's name, another kind of key
-            return False
-        return True
+        return any(_signed(found, issuing) for issuing in (self.issuing, *(held for held, _key in self.earlier)))
 
 
 def found_authority(directory: Path, city: str, *, root_directory: Path | None = None) -> Issuer:
@@ -87,15 +86,19 @@ def found_authority(directory: Path, city: str, *, root_directory: Path | None =
 
 
 def renew_issuing(directory: Path, city: str, *, root_directory: Path) -> Issuer:
-    """A fresh issuing key and certificate, signed by the root's key in `root_directory`."""
+    """A fresh issuing key and certificate, signed by the root's key in `root_directory`.
+
+    The one before is kept as issuing-N: what it has signed stays good, and its list of revoked ones goes on.
+    """
     root = _certificate(root_directory / "root.pem")
     root_key = _key(root_directory / "root.key")
+    _keep_earlier(directory)
     key = pki.new_key()
     issuing = pki.authority(f"{city} issuing", key, pki.life(ISSUING_LASTS), signed_by=(root, root_key))
     write(directory / "issuing.key", pki.key_pem(key), mode=SECRET)
     write(directory / "issuing.pem", pki.pem(issuing), mode=PUBLIC)
     # What broker, bridge and boxes are given as ca.pem: with the issuing certificate in it, a leaf alone is enough.
-    issuer = Issuer(root, issuing, key)
+    issuer = Issuer(root, issuing, key, _earlier(directory, issuing))
     write(directory / "ca.pem", issuer.trusted(), mode=PUBLIC)
     return issuer
 
@@ -105,7 +108,32 @@ def open_authority(directory: Path) -> Issuer:
     issuing, key = _certificate(directory / "issuing.pem"), _key(directory / "issuing.key")
     if issuing.public_key() != key.public_key():
         raise NoAuthority(_("{directory}: issuing.key does not belong to issuing.pem").format(directory=directory))
-    return Issuer(_certificate(directory / "root.pem"), issuing, key)
+    return Issuer(_certificate(directory / "root.pem"), issuing, key, _earlier(directory, issuing))
+
+
+def _keep_earlier(directory: Path) -> None:
+    """Issuing key and certificate once more as issuing-N; the key first, as a certificate without one is no use."""
+    if not (directory / "issuing.pem").exists():
+        return
+    number = 1
+    while (directory / f"issuing-{number}.pem").exists():
+        number += 1
+    write(directory / f"issuing-{number}.key", _read(directory / "issuing.key"), mode=SECRET)
+    write(directory / f"issuing-{number}.pem", _read(directory / "issuing.pem"), mode=PUBLIC)
+
+
+def _earlier(directory: Path, issuing: x509.Certificate) -> tuple[tuple[x509.Certificate, pki.Key], ...]:
+    """Every issuing-N that is not the present one, as it is after a power cut."""
+    kept = [(_certificate(path), _key(path.with_suffix(".key"))) for path in sorted(directory.glob("issuing-*.pem"))]
+    return tuple((held, key) for held, key in kept if held != issuing)
+
+
+def _signed(found: x509.Certificate, issuing: x509.Certificate) -> bool:
+    try:
+        found.verify_directly_issued_by(issuing)
+    except (InvalidSignature, ValueError, TypeError):  # another key, another issuer's name, another kind of key
+        return False
+    return True
 
 
 def _certificate(path: Path) -> x509.Certificate:

@@ -99,6 +99,9 @@ def revocations(issuer: x509.Certificate, key: Key, serials: dict[int, dt.dateti
     """The list of certificates that are no longer good (CRL), PEM: serial number and since when."""
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
     builder = builder.last_update(lives.begins).next_update(lives.ends)
+    # Two issuing certificates have one name: which list is whose is told by the key.
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = builder.add_extension(identifier, critical=False)
     for serial, since in sorted(serials.items()):
         revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
         builder = builder.add_revoked_certificate(revoked)

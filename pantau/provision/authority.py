@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from provisioning.words import _
 from provisioning.x509 import ROLES, Identity, Key, key_fingerprint, key_pem, new_key, pem
 from wire.topics import valid_name
 
+WARNS_BEFORE_END = dt.timedelta(days=730)
 SERVER_WAITS_S = 1.0  # in its event loop: a box comes again, and the others are not kept waiting
 Agencies = Annotated[list[str] | None, Option("--agency", help="What a consumer may read; * is every agency.")]
 Hosts = Annotated[list[str] | None, Option("--host", help="Names and addresses of a server.")]
@@ -115,8 +117,10 @@ def serve(
     logging.getLogger("provisioning").setLevel(logging.INFO)
     place = Place(host=host, port=port, ca_path=directory / "ca.pem", certificate_path=certificate, key_path=key)
     with office(path, wait_s=SERVER_WAITS_S) as registry:
+        issuer = open_authority(directory)
+        warn_of_its_end(issuer)
         try:
-            serve(Enrolments(registry, open_authority(directory)), place)
+            serve(Enrolments(registry, issuer), place)
         except OSError as error:
             said = _("{host} port {port}: {why}")
             raise RegistryError(said.format(host=host, port=port, why=error.strerror or error)) from error
@@ -150,6 +154,14 @@ def issue_into(out: Path, who: Identity, directory: Path, path: Path) -> None:
     write(out / "ca.pem", (directory / "ca.pem").read_bytes(), mode=PUBLIC)
     if who.role == "broker":  # it asks for the list from its first start on, or it would not hear of it later
         write(out / CRL_NAME, revoked_list(directory, path), mode=PUBLIC)
+
+
+def warn_of_its_end(issuer: Issuer) -> None:
+    """Say in time that the issuing certificate ends: what it signs never lasts longer than itself."""
+    ends = issuer.issuing.not_valid_after_utc
+    if ends - dt.datetime.now(dt.UTC) < WARNS_BEFORE_END:
+        said = _("issuing.pem ends on {day}: renew it with the root's key (authority --renew-issuing)")
+        sys.stderr.write(f"pantau-provision: {said.format(day=ends.date())}\n")
 
 
 def tell_broker(centre: Path) -> None:

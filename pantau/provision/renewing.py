@@ -9,10 +9,11 @@ from typing import Annotated
 from cryptography import x509
 from typer import Argument, Exit, Option
 
-from pantau.provision.authority import is_due, issue_into, tell_broker
+from pantau.provision.authority import is_due, issue_into, tell_broker, warn_of_its_end
 from pantau.provision.registry import DEFAULT, RegistryPath, office
 from pantau.provision.retiring import HOME, Directory
 from pantau.store import AsJson
+from provisioning.authority import open_authority
 from provisioning.enrolment import serial_of, shown_hosts
 from provisioning.registry import Registry
 from provisioning.words import _
@@ -34,6 +35,7 @@ def certificates(
 
     What is not of this authority, or retired, is left as it is and named. Exit 1 when one could not be read.
     """
+    warn_of_its_end(open_authority(directory))
     renewed: list[Identity] = []
     left: dict[str, str] = {}
     unreadable: dict[str, str] = {}

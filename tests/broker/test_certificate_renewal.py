@@ -29,7 +29,7 @@ from pantau.provision.app import app
 from provisioning.authority import open_authority
 from provisioning.files import PUBLIC, write
 from provisioning.throwaway import Authority, Credentials, make_authority
-from provisioning.x509 import Life, life, revocations
+from provisioning.x509 import Life, life, pem, revocations
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 SOON_S = 3.0
@@ -220,6 +220,30 @@ def test_the_daily_list_reaches_the_broker_that_runs_and_drops_nobody(tmp_path: 
             assert not lost
         finally:
             bridge.close()
+
+
+def test_a_fresh_issuing_key_locks_out_nobody_that_the_one_before_let_in(tmp_path: Path) -> None:
+    centre = Centre(tmp_path)
+    for name in ("city-rini", "city-budi"):
+        centre.run("certificate", name, "--role", "technician", "--out", str(centre.credentials))
+    centre.run("authority", "jakarta", "--renew-issuing")
+    for name, role in (("localhost", "broker"), ("bridge-3", "bridge")):
+        centre.run("certificate", name, "--role", role, "--out", str(centre.credentials))
+    centre.run("retire", "city-budi", "--yes")
+    centre.run("crl", str(centre.credentials / "crl.pem"))
+    mine = centre.pems("localhost")
+    broker = ThrowawayMosquitto(
+        tmp_path / "mosquitto", ca_path=mine.ca_path, certificate_path=mine.certificate_path,
+        key_path=mine.key_path, roles=ROLES,
+    )  # fmt: skip
+    broker.listener = replace(broker.listener, crl_path=centre.credentials / "crl.pem")
+    with broker:
+        for name in ("bridge-1", "bridge-3"):
+            alone = centre.credentials / f"{name}.pem"  # as boxes do: the leaf without what issued it
+            alone.write_bytes(pem(x509.load_pem_x509_certificate(alone.read_bytes())))
+            MqttClient(centre.pems(name), "localhost", broker.port).close()
+        with pytest.raises((TimeoutError, OSError)):
+            MqttClient(centre.pems("city-budi"), "localhost", broker.port, patience_s=2.0)
 
 
 def lets_in(broker: ThrowawayMosquitto, mine: Authority) -> bool:

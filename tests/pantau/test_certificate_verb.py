@@ -129,6 +129,17 @@ def test_what_is_retired_not_ours_or_unreadable_is_left_as_it_is_and_named(home:
     assert files == {name: (home / "out" / f"{name}.key").read_bytes() for name in files}
 
 
+@pytest.mark.parametrize(("days", "warned"), [(700, True), (760, False)])
+def test_two_years_before_the_issuing_certificate_ends_it_is_said_daily(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, warned: bool
+) -> None:
+    monkeypatch.setattr("provisioning.authority.ISSUING_LASTS", dt.timedelta(days=days))
+    run(tmp_path, "authority", "jakarta")
+    run(tmp_path, "certificate", "bridge-1", "--role", "bridge", "--out", str(tmp_path / "out"))
+    done = run(tmp_path, "certificates", str(tmp_path / "out"))
+    assert done.exit_code == 0 and ("issuing.pem ends on" in done.output) == warned
+
+
 CENTRE = (
     Identity(name="broker.city.example", role="broker", hosts=("broker.city.example", "192.0.2.7")),
     Identity(name="bridge-publisher", role="publisher"),

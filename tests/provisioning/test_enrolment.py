@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from provisioning import codes
-from provisioning.authority import Issuer, found_authority
+from provisioning.authority import Issuer, found_authority, open_authority, renew_issuing
 from provisioning.enrolment import Enrolments, Refused
 from provisioning.registry import Registry
 from provisioning.throttle import FAILURES, WITHIN_S, Throttle
@@ -168,3 +168,15 @@ def test_the_throttle_forgets_the_longest_quiet_first() -> None:
     for number in range(10_000):
         throttle.failed(str(number), 1.0)
     assert throttle.wait_s("first", 1.0) == 0.0
+
+
+def test_what_an_earlier_issuing_key_has_signed_is_renewed(office: Office, tmp_path: Path) -> None:
+    key = new_key()
+    before = office.enrol(key, office.code())
+    for _ in range(2):
+        renew_issuing(tmp_path / "ca", "jakarta", root_directory=tmp_path / "ca")
+    issuer = open_authority(tmp_path / "ca")
+    renewed = Enrolments(office.registry, issuer).renew(before, request(key))
+    assert not office.issuer.issued(x509.load_pem_x509_certificate(renewed)), "the newest key signs"
+    assert len(issuer.earlier) == 2
+    assert issuer.trusted() == (tmp_path / "ca" / "ca.pem").read_bytes()
