@@ -17,9 +17,7 @@ REFUSED_S: Final = (60.0, 300.0)  # a certificate does not get better in seconds
 TAKEN_OVER_LEAST_S: Final = 2.0
 TAKEN_OVER_FIRST_S: Final = 5.0
 TAKEN_OVER_LONGEST_S: Final = 300.0
-TAKEN_OVER_GROWTH: Final = (
-    1.5  # twice as long each time, and a clone's backlog would wait for minutes in its first turns
-)
+TAKEN_OVER_GROWTH: Final = 1.5  # twice as long each time, and a clone's first turns would take minutes
 SETTLED_S: Final = 600.0
 TESTING_S: Final = 0.02
 
