@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from queue import Empty, Full, Queue
 from typing import Any, Final
@@ -20,7 +21,8 @@ from broker.answer_figures import ANSWERED, NOBODY, REFUSED, Answered
 from broker.clean import read_body, utc_text
 from broker.live import Picture, moved, state_message
 from broker.mqtt import Endpoint, Link
-from broker.nearest import MOST, STALE_S, Point, Question, nearest
+from broker.nearest import MOST, OTHER_KIND, STALE_S, Point, Question, nearest
+from broker.packets import PAYLOAD_LIMIT_BYTES
 from broker.presence import Presence
 from broker.store import Store
 from running.turns import Stop, Turns
@@ -33,6 +35,7 @@ NEAREST: Final = "nearest"
 QUESTION_LIMIT_BYTES: Final = 2048
 QUEUE_QUESTIONS: Final = 200  # more are dropped: a consumer asks again
 MOST_ASKED: Final = 100
+LEFT_OUT_MOST: Final = 200  # named; all are counted
 FRESH_S: Final = 1.0  # one look into the store serves all questions of a second
 TURN_S: Final = 0.2
 _KEYS: Final = frozenset(("id", "lat", "lon", "kind", "agency", "max", "stale_s"))
@@ -119,16 +122,26 @@ def answered(
     """The answer to a question of that consumer's, of the agencies it may read, and whether it is a refusal. Pure."""
     said: dict[str, Any] = {
         "id": None, "utc": utc_text(now_utc_ms), "error": None, "candidates": [], "further": 0, "left_out": [],
+        "left_out_by_reason": {},
     }  # fmt: skip
     try:
         said["id"], question = _question(payload, consumer)
     except PeerViolation as error:
         return orjson.dumps({**said, "error": str(error)}), True
     found = nearest(question, states, presences, now_utc_ms=now_utc_ms)
-    said["candidates"] = [each._asdict() for each in found.candidates]
-    said["further"] = found.further
-    said["left_out"] = [each._asdict() for each in found.left_out]
-    return orjson.dumps(said), False
+    named = [each for each in found.left_out if each.reason != OTHER_KIND][:LEFT_OUT_MOST]
+    payload = orjson.dumps(
+        {
+            **said,
+            "candidates": [each._asdict() for each in found.candidates],
+            "further": found.further,
+            "left_out": [each._asdict() for each in named],
+            "left_out_by_reason": Counter(each.reason for each in found.left_out),
+        }
+    )
+    if len(payload) > PAYLOAD_LIMIT_BYTES:
+        return orjson.dumps({**said, "error": "the answer would be longer than a message may be"}), True
+    return payload, False
 
 
 def _question(payload: bytes, consumer: Consumer) -> tuple[str | None, Question]:

@@ -19,6 +19,7 @@ STALE_S: Final = 1_300.0  # a parked vehicle reports each 10 minutes (decision 1
 OLD_S: Final = 60.0  # at 40 km/h somebody else's place by now
 CLOCKS_DIFFER_S: Final = 60.0
 MOST: Final = 5
+OTHER_KIND: Final = "other_kind"
 
 
 class Point(NamedTuple):
@@ -135,7 +136,7 @@ def nearest(
 def _reason(question: Question, state: Mapping[str, Any], presence: Presence | None, age_s: float | None) -> str | None:
     """Why it is no candidate; what a dispatcher cannot mend comes first."""
     if question.kind is not None and _plain(state["kind"]) != _plain(question.kind):
-        return "other_kind"
+        return OTHER_KIND
     if state["geometry"] is None or age_s is None:
         return "no_position"
     if presence is not None and not presence.online:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-# The largest record is a snapshot of 256 kB, alone in its parcel; the rest is envelope. Anything longer is
-# not ours, and a length field must not make the broker reserve 256 MB.
-PACKET_LIMIT_BYTES: Final = 320 * 1024
+from broker.packets import PACKET_LIMIT_BYTES
+
 # A reader that falls behind: 0.25 s of a full city at 40,000 messages/s, then drop. An unlimited queue ruins goodput
 # (every resend joins the original in it), so never 0; the bytes bound what one consumer can make the broker hold.
 QUEUED_MESSAGES: Final = 10_000
