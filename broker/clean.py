@@ -2,7 +2,8 @@
 
 Rules this file keeps:
 
-* Every record becomes exactly one message, also one that nobody here can decode yet (I13).
+* Every record becomes exactly one message, also one that nobody here can decode yet, or that is longer than the
+  broker takes (I13).
 * No ages: they would be wrong by the time they are read. Only the record's own time and the time it was stored.
 * A position is ``[lon, lat]``. RFC 7946 §4 reserves a third coordinate for the height above the ellipsoid, and a
   receiver's altitude is above mean sea level (18 m apart in Jakarta): so it stands in the column ``alt_m``.
@@ -18,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from broker.packets import PAYLOAD_LIMIT_BYTES
 from broker.store import FUTURE, UNDECODED, LogEntry
 from wire import records_pb2
 from wire.decode import decode_body
@@ -38,6 +40,7 @@ from wire.topics import city
 from wire.track import Track
 
 E7: Final = 1e7  # positions are integers of 1e-7 deg on the wire
+_CONTENT_LIMIT_BYTES: Final = PAYLOAD_LIMIT_BYTES - 1024  # the envelope is shorter
 
 Json = dict[str, Any]
 
@@ -51,11 +54,6 @@ class Message(NamedTuple):  # made for every row: a frozen dataclass takes three
     retain: bool
 
 
-def stream_of(kind: int, body: Any) -> str:
-    """The stream a record goes to: `track` or `health`; all that is neither, or cannot be decoded, is an `event`."""
-    return "event" if body is None else _STREAM.get(kind, "event")
-
-
 def read_body(entry: LogEntry) -> Any:
     """The decoded body, or None for one that this version cannot decode (stored, marked, decoded again later)."""
     if entry.flags & UNDECODED:
@@ -66,21 +64,19 @@ def read_body(entry: LogEntry) -> Any:
         return None
 
 
-def record_message(entry: LogEntry, body: Any, prev_log_id: int | None) -> Message:
+def record_message(entry: LogEntry, body: Any, before: Mapping[str, int]) -> Message:
     """The clean message of `entry`; `body` is what `read_body` made of it.
 
-    `prev_log_id` is the log_id published before it on the same topic, None when it is the topic's first.
+    `before` has of each topic the log_id published last on it, and nothing of one on which this is the first.
     Tracks and health go at QoS 0 (a loss shows in the next prev_log_id), events at QoS 1.
     """
-    content = _envelope(entry, prev_log_id)
-    content |= _content(entry, body)
-    stream = stream_of(entry.kind, body)
-    return Message(
-        topic=topic(entry.agency, entry.asset, stream),
-        payload=orjson.dumps(content),
-        qos=1 if stream == "event" else 0,
-        retain=False,
-    )
+    stream = "event" if body is None else _STREAM.get(entry.kind, "event")
+    content = orjson.dumps(_content(entry, body))
+    if len(content) > _CONTENT_LIMIT_BYTES:
+        stream, content = "event", orjson.dumps(_too_large(entry))
+    name = topic(entry.agency, entry.asset, stream)
+    envelope = orjson.dumps(_envelope(entry, before.get(name)))
+    return Message(name, envelope[:-1] + b"," + content[1:], 1 if stream == "event" else 0, False)
 
 
 topic = lru_cache(maxsize=65_536)(city)  # a name is checked once, not in every message
@@ -296,6 +292,11 @@ def _anchor(anchor: records_pb2.Anchor) -> Json:
 def _undecoded(entry: LogEntry) -> Json:
     """Stored, but of a newer contract or damaged: a correction follows when `pantau rederive` can read it."""
     return _named("undecoded", {"record_kind": entry.kind, "bytes": len(entry.body)})
+
+
+def _too_large(entry: LogEntry) -> Json:
+    """Longer than a message may be (only a box that is not ours makes such a record): it stays in the store."""
+    return _named("too_large", {"record_kind": entry.kind, "bytes": len(entry.body)})
 
 
 # What consumers are told of events whose rest is the office's alone: a sheet names the SIM, the modem and who checked.

@@ -22,6 +22,13 @@ MOVING_MPS: Final = 1.0
 SEEING: Final = "seeing"  # the verdict of a camera that sees
 FIX_LOST: Final = "fix_lost"  # the event a gps_unit sends when its fix has gone stale
 
+# What a box says of its cameras fits into one message, whatever it says: a pole has eight at most (edge/camera_node),
+# a character takes up to six bytes in JSON.
+MOST_CAMERAS: Final = 64  # also of one that was renamed again and again: those heard last
+NAME_MOST: Final = 64  # of a camera, twice what a box takes
+WORD_MOST: Final = 64
+REASON_MOST: Final = 400
+
 # UTC, then the record's identity: two records are never equal, whoever of them arrives first.
 Order = tuple[int, str, int, int, int]
 
@@ -81,9 +88,14 @@ def _looked(picture: Picture, entry: LogEntry, body: Any) -> Picture:
     order = (entry.utc_to_ms or 0, entry.unit, entry.outbox_id, entry.seq, entry.revision)
     cameras = dict(picture.cameras)
     before = cameras.get(body.camera)
-    if before is not None and before.order >= order:
+    if len(body.camera) > NAME_MOST or (before is not None and before.order >= order):
         return picture
     cameras[body.camera] = Reading(order, entry, body)
+    if len(cameras) > MOST_CAMERAS:
+        oldest = min(cameras, key=lambda name: cameras[name].order)
+        if oldest == body.camera:
+            return picture
+        del cameras[oldest]
     return picture._replace(cameras=tuple(sorted(cameras.items())))
 
 
@@ -126,7 +138,7 @@ def _state(picture: Picture) -> dict[str, Any]:
         "stored_utc": utc_text(fix.entry.stored_utc_ms) if fix else None,
         **says,
         "status": _status(picture, says),
-        "verdict": verdict.body.verdict if verdict else None,
+        "verdict": verdict.body.verdict[:WORD_MOST] if verdict else None,
         "verdict_utc": verdict.utc if verdict else None,
         "cameras": {name: _camera(reading) for name, reading in picture.cameras},
         "backlog_rows": backlog.body.rows if backlog else None,
@@ -146,10 +158,10 @@ def _worst(picture: Picture) -> Reading | None:
 def _camera(reading: Reading) -> dict[str, Any]:
     body = reading.body
     return {
-        "verdict": body.verdict,
-        "cause": body.cause or None,
+        "verdict": body.verdict[:WORD_MOST],
+        "cause": body.cause[:WORD_MOST] or None,
         "confidence_percent": body.confidence_percent,
-        "reason": body.reason,
+        "reason": body.reason[:REASON_MOST],
         "utc": reading.utc,
         "since_utc": utc_text(body.since_utc_ms) if body.HasField("since_utc_ms") else reading.utc,
     }

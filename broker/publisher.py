@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
-from broker.clean import read_body, record_message, stream_of
+from broker.clean import read_body, record_message
 from broker.mqtt import Endpoint
 from broker.outlet import Connection, OutletLost
 from broker.published import RECORD, STATE, Published
@@ -100,7 +100,7 @@ class _Run:
         self._utc_ms = utc_ms
         self._at = at
         self._told = told
-        self._heads: dict[tuple[str, str, str], int] = {}  # (agency, asset, stream): log_id published last
+        self._heads: dict[str, int] = {}  # topic: log_id published last
         self._cursor = self._resumed = store.cursor(CURSOR_NAME)
         self._position = max(0, self._cursor - REMEMBERED_ROWS)
         self._asked = self._cursor
@@ -132,11 +132,11 @@ class _Run:
         now_s, sent = time.monotonic(), 0
         for entry in entries:
             body = read_body(entry)
-            stream = (entry.agency, entry.asset, stream_of(entry.kind, body))
+            message = record_message(entry, body, self._heads)
             if entry.log_id > self._resumed:
-                self._connection.publish(record_message(entry, body, self._heads.get(stream)))
+                self._connection.publish(message)
                 sent += 1
-            self._heads[stream] = self._position = entry.log_id
+            self._heads[message.topic] = self._position = entry.log_id
             self._states.take(entry, body, now_s)
         self._told.messages[RECORD] += sent
         self._told.position = max(self._position, self._cursor)  # before the cursor it only remembers

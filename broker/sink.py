@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from broker.clean import read_body, record_message, stream_of, utc_text
+from broker.clean import read_body, record_message, utc_text
 from broker.figure import Figure, by, counter, gauge
 from broker.sinks import Item, NotNow, Options, Refused, Sink
 from broker.store import LogEntry, Store, StoreUnavailable
@@ -186,10 +186,9 @@ class Pump:
             if EVERY not in agencies and entry.agency not in agencies:
                 continue
             body = read_body(entry)
-            if stream_of(entry.kind, body) in streams:
-                bare = record_message(entry, body, None)
-                message = record_message(entry, body, self._heads.get(bare.topic))
-                self._heads[bare.topic] = entry.log_id
+            message = record_message(entry, body, self._heads)
+            if message.topic.rpartition("/")[2] in streams:
+                self._heads[message.topic] = entry.log_id
                 yield Item(entry, body, message)
 
     def _give(self, items: Sequence[Item], stop: Stop) -> None:

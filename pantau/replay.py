@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from typer import Option
 
@@ -36,10 +36,9 @@ def replay(
             if any(name is not None and getattr(entry, place) != name for place, name in wanted.items()):
                 continue
             body = read_body(entry)
-            topic = record_message(entry, body, None).topic
-            message: dict[str, Any] = json.loads(record_message(entry, body, before.get(topic)).payload)
+            topic, payload, *_ = record_message(entry, body, before)
             before[topic] = entry.log_id
-            print(json.dumps({"topic": topic, "message": message}, ensure_ascii=False))
+            print(json.dumps({"topic": topic, "message": json.loads(payload)}, ensure_ascii=False))
     print(f"last log_id {last_log_id}", file=sys.stderr)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from broker.clean import read_body, record_message
 from broker.fixes import fixes_of
 from broker.live import Picture, moved, state_message
+from broker.packets import PAYLOAD_LIMIT_BYTES
 from broker.store import UNDECODED, LogEntry
 from broker.store.observe import observe
 from broker.times import in_future
@@ -56,7 +57,8 @@ def _entry(kind: int, body: bytes, flags: int, utc_ms: int | None) -> LogEntry:
 
 def _publish(entry: LogEntry) -> None:
     body = read_body(entry)
-    message = record_message(entry, body, 2)
+    message = record_message(entry, body, {})
+    assert len(message.payload) <= PAYLOAD_LIMIT_BYTES
     content = json.loads(message.payload)
     assert content["log_id"] == 3
     assert parse_city_topic(message.topic) is not None
@@ -67,6 +69,7 @@ def _publish(entry: LogEntry) -> None:
     picture = moved(Picture("health", "b-1"), entry, body)
     if payload := state_message(picture).payload:
         assert json.loads(payload)["asset"] == "b-1"
+        assert len(payload) <= PAYLOAD_LIMIT_BYTES
     assert len(fixes_of(entry)) == (len(body.times_ms) if isinstance(body, Track) else 0)
 
 

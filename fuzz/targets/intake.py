@@ -90,7 +90,7 @@ def _check_store(store: Store, stored: int) -> None:
     log = store.read_log(0, 100_000)
     assert len({entry.row_id for entry in log}) == stored
     for entry in log:
-        json.loads(record_message(entry, read_body(entry), None).payload)
+        json.loads(record_message(entry, read_body(entry), {}).payload)
     for account in store.ledger():
         assert account.produced >= 0
     recorded = [entry for unit in UNITS for entry in store.recorded(unit)]

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from schemas import SCHEMAS, check
 
-from broker.clean import read_body, record_message, stream_of, utc_text
+from broker.clean import read_body, record_message, utc_text
+from broker.packets import PAYLOAD_LIMIT_BYTES
 from broker.store import FUTURE, UNDECODED, LogEntry
 from wire import encode
 from wire.columns import encode_track
 from wire.kinds import (
     KIND_ANCHOR,
     KIND_CAMERA,
+    KIND_EVENT,
     KIND_HEALTH,
     KIND_NAMES,
     KIND_REPORTED,
@@ -36,9 +38,11 @@ AT = (NOON_MS, 0, 0)
 def published(entry: LogEntry, prev_log_id: int | None = None) -> dict[str, Any]:
     """The entry's message, held to its schema."""
     body = read_body(entry)
-    message = record_message(entry, body, prev_log_id)
-    stream = stream_of(entry.kind, body)
-    assert message.topic == f"city/v1/{entry.agency}/{entry.asset}/{stream}"
+    topics = [f"city/v1/{entry.agency}/{entry.asset}/{stream}" for stream in ("track", "event", "health")]
+    before = {} if prev_log_id is None else dict.fromkeys(topics, prev_log_id)
+    message = record_message(entry, body, before)
+    assert message.topic in topics
+    stream = message.topic.rpartition("/")[2]
     assert message.qos == (1 if stream == "event" else 0)
     assert not message.retain
     return check(stream, message.payload)
@@ -184,6 +188,54 @@ def test_conflict_and_future_are_said() -> None:
     assert (content["conflict"], content["future"]) == (2, True)
 
 
+LONG = "\x01" * 1_000_000  # six bytes each in JSON
+MANY = {f"{n:06}": 1 for n in range(100_000)}
+FAR = encode_track(
+    [(NOON_MS + n * 1000, -61_754_321 + n % 2, 1_068_272_123 + n % 3, -99_999_999 + n % 7 * 3,
+      99_999_901 + n % 5, 35_001 + n % 9, 999_901 + n % 4, 999 - n % 2) for n in range(4096)],
+    estimated=list(range(4096)),
+)  # fmt: skip
+HUGE = {
+    "track": (KIND_TRACK, FAR),
+    "event": (KIND_EVENT, encode.event(at=AT, name=LONG)),
+    "event of control characters": (KIND_EVENT, encode.event(at=AT, name="boot", detail={"a": LONG[:60_000]})),
+    "health": (KIND_HEALTH, encode.health(at=AT, firmware=LONG)),
+    "health with many reasons": (KIND_HEALTH, encode.health(at=AT, rejected_by_reason=MANY)),
+    "modem": (KIND_HEALTH, encode.health(at=AT, modem=encode.modem(operator=LONG))),
+    "camera": (KIND_CAMERA, encode.camera(at=AT, camera="north", verdict="dark", reason=LONG)),
+    "snapshot": (KIND_SNAPSHOT, encode.snapshot(at=AT, camera="north", media_type=LONG, image=b"")),
+    "result": (KIND_RESULT, encode.result(at=AT, command_id="c-1", ok=True, detail=LONG)),
+    "reported": (KIND_REPORTED, encode.reported(at=AT, version=3, json=LONG)),
+    "tombstone": (KIND_TOMBSTONE, encode.tombstone(at=AT, gone=[(7, Ranges(), LONG)])),
+    "tombstone of many": (KIND_TOMBSTONE, encode.tombstone(at=AT, gone=[(7, Ranges(), "")] * 20_000)),
+}
+
+
+@pytest.mark.parametrize(("kind", "body"), HUGE.values(), ids=HUGE)
+def test_what_is_longer_than_a_message_may_be_is_said_to_be(kind: int, body: bytes) -> None:
+    entry = body_entry(kind, body, log_id=2**63 - 1)
+    assert read_body(entry) is not None
+    said = published(entry, prev_log_id=2**63 - 2)
+    assert said["name"] == "too_large"
+    assert said["detail"] == {"record_kind": kind, "bytes": len(body)}
+    assert said["prev_log_id"] == 2**63 - 2  # of the events, among which it comes
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])), times=st.integers(1, 330_000))
+def test_a_message_is_never_longer_than_the_broker_takes(text: str, times: int) -> None:
+    body = encode.event(at=AT, name="boot", detail={"a": text * (times // max(1, len(text)))})
+    entry = body_entry(KIND_EVENT, body)
+    message = record_message(entry, read_body(entry), {})
+    assert len(message.payload) <= PAYLOAD_LIMIT_BYTES
+    check("event", message.payload)
+
+
+def test_the_longest_track_a_receiver_gives_is_still_a_track() -> None:
+    fixes = [(NOON_MS + n * 1000, -61_754_321 + 97 * n, 1_068_272_123 + 89 * n, 1_234 + n % 7,
+              1_111 + n % 99, n * 37 % 36_000, 123, 11) for n in range(4096)]  # fmt: skip
+    assert len(published(track_entry(NOON_MS, body=encode_track(fixes)))["properties"]["unix_ms"]) == 4096
+
+
 @given(
     kind=st.sampled_from([*KIND_NAMES, 9, 200]),
     body=st.binary(max_size=200),
@@ -204,4 +256,4 @@ def test_a_time_as_text_is_that_time(unix_ms: int) -> None:
 
 def test_a_message_is_plain_json() -> None:
     entry = track_entry(NOON_MS)
-    assert isinstance(json.loads(record_message(entry, read_body(entry), None).payload), dict)
+    assert isinstance(json.loads(record_message(entry, read_body(entry), {}).payload), dict)

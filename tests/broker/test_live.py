@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from schemas import check
 
 from broker.clean import read_body
-from broker.live import Picture, moved, state_message, without
+from broker.live import MOST_CAMERAS, Picture, moved, state_message, without
+from broker.packets import PAYLOAD_LIMIT_BYTES
 from broker.store import FUTURE, LogEntry
 from wire import encode
 from wire.columns import encode_track
@@ -111,6 +113,36 @@ def test_a_verdict_shows_and_other_events_do_not() -> None:
     content = said(after(frozen))
     assert (content["verdict"], content["verdict_utc"]) == ("frozen", "2026-11-23T12:00:00.000Z")
     assert after(event_entry(NOON_MS, "ignition_on")) is EMPTY
+
+
+def verdict_entry(n: int, **more: Any) -> LogEntry:
+    """The verdict on a camera `n` seconds after noon."""
+    told = {"camera": f"c-{n}", "verdict": "dark", **more}
+    at_ms = NOON_MS + n * 1_000
+    return body_entry(KIND_CAMERA, encode.camera(at=(at_ms, 0, 0), **told), utc_ms=at_ms, seq=n + 1)
+
+
+def test_a_pole_shows_the_cameras_heard_last_whatever_order_they_came_in() -> None:
+    entries = [verdict_entry(n) for n in range(3 * MOST_CAMERAS)]
+    shown = after(*entries)
+    assert set(said(shown)["cameras"]) == {f"c-{n}" for n in range(2 * MOST_CAMERAS, 3 * MOST_CAMERAS)}
+    assert after(*reversed(entries)) == after(*entries[::2], *entries[1::2]) == shown
+    assert moved(shown, entries[0], read_body(entries[0])) is shown
+
+
+def test_a_state_is_never_longer_than_the_broker_takes() -> None:
+    long = "\x01" * 100_000
+    names = [f"{n:02}".rjust(64, "\x01") for n in range(MOST_CAMERAS)]
+    entries = [
+        verdict_entry(n, camera=name, verdict=long, cause=long, reason=long, confidence_percent=2**32 - 1)
+        for n, name in enumerate(names)
+    ]
+    shown = after(*entries)
+    content = state_message(shown).payload
+    assert len(content) <= PAYLOAD_LIMIT_BYTES
+    assert len(json.loads(content)["cameras"]) == MOST_CAMERAS
+    nameless = verdict_entry(99, camera=long)  # no box's configuration gives such a name
+    assert moved(shown, nameless, read_body(nameless)) is shown
 
 
 moments = st.integers(NOON_MS - 5_000, NOON_MS + 5_000)

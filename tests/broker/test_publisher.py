@@ -31,11 +31,12 @@ from provisioning.throwaway import Authority
 from running.paho_loop import stop_loop
 from wire import encode
 from wire.columns import encode_track
-from wire.kinds import KIND_EVENT, KIND_HEALTH, KIND_TRACK
+from wire.kinds import KIND_CAMERA, KIND_EVENT, KIND_HEALTH, KIND_TRACK
 
 STATE = "city/v1/fire/engine-3/state"
 TRACK = "city/v1/fire/engine-3/track"
 HELD = Assignment(unit="box-7", asset="engine-3", agency="fire", kind="fire-engine", from_utc_ms=0, to_utc_ms=None)
+PATIENCE_S = 60.0
 SCRIPT = Path(__file__).with_name("publisher_process.py")
 
 
@@ -103,11 +104,13 @@ def next_state(consumer: MqttClient, says: Callable[[dict[str, Any]], bool] = la
             return content
 
 
-def records(consumer: MqttClient, last_log_id: int) -> list[dict[str, Any]]:
-    """Every record heard until each up to that log_id has come, each held to its schema."""
+def records(consumer: MqttClient, last_log_id: int, after: int = 0) -> list[dict[str, Any]]:
+    """Every record heard until each from the one after `after` to the last has come, each held to its schema."""
     heard: list[dict[str, Any]] = []
-    missing = set(range(1, last_log_id + 1))
+    missing = set(range(after + 1, last_log_id + 1))
+    until_s = time.monotonic() + PATIENCE_S
     while missing:
+        assert time.monotonic() < until_s, f"only the same again: {sorted(missing)[:5]} never come"
         message = consumer.next()
         stream = message.topic.rpartition("/")[2]
         if stream in ("track", "event", "health"):
@@ -137,6 +140,36 @@ def test_every_record_reaches_a_consumer_once_in_order_and_chained(
         assert len(chain) == 100
         assert [record["prev_log_id"] for record in chain] == [None, *(record["log_id"] for record in chain[:-1])]
     assert sorted(record["seq"] for record in heard) == list(range(1, 301))
+
+
+def test_a_record_longer_than_a_message_may_be_stops_nobody_and_keeps_the_chain(
+    url: str, store: Store, endpoint: Endpoint, client: Callable[..., MqttClient]
+) -> None:
+    consumer = client("city-centre")
+    consumer.subscribe("city/v1/#")
+    at, long = (NOON_MS, 0, 0), "\x01" * 60_000
+    plain = encode.event(at=at, name="boot")
+    with publishing(url, endpoint) as told:
+        store.commit([of_kind(1, KIND_EVENT, plain), of_kind(2, KIND_HEALTH, encode.health(at=at, rows=1))])
+        store.commit(
+            [
+                of_kind(3, KIND_EVENT, encode.event(at=at, name="x", detail={"a": long})),
+                of_kind(4, KIND_HEALTH, encode.health(at=at, firmware=long)),
+                of_kind(5, KIND_CAMERA, encode.camera(at=at, camera="north", verdict="dark", reason=long)),
+            ]
+        )
+        store.commit([of_kind(6, KIND_EVENT, plain), of_kind(7, KIND_HEALTH, encode.health(at=at, rows=2))])
+        heard = records(consumer, 7)
+    assert store.cursor(CURSOR_NAME) == 7
+    assert told.interruptions == 0
+    store.commit([of_kind(8, KIND_EVENT, plain), of_kind(9, KIND_HEALTH, encode.health(at=at, rows=3))])
+    with publishing(url, endpoint):  # which reads its chain's ends from the log
+        heard += records(consumer, 9, after=7)
+    events = [one for one in heard if one["topic"].endswith("/event")]
+    assert [one["name"] for one in events] == ["boot", "too_large", "too_large", "too_large", "boot", "boot"]
+    for stream in ("event", "health"):
+        chain = [one for one in heard if one["topic"].endswith(stream)]
+        assert [one["prev_log_id"] for one in chain] == [None, *(one["log_id"] for one in chain[:-1])]
 
 
 def test_a_clean_stop_publishes_nothing_twice_and_keeps_the_chain(

@@ -31,7 +31,7 @@ from provisioning.throwaway import Authority
 from settings import ConfigError
 from wire import encode
 from wire.columns import encode_track
-from wire.kinds import KIND_EVENT, KIND_TRACK
+from wire.kinds import KIND_EVENT, KIND_HEALTH, KIND_TRACK
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 HELD = Assignment(unit="box-7", asset="engine-3", agency="fire", kind="fire-engine", from_utc_ms=0, to_utc_ms=None)
@@ -258,6 +258,18 @@ def test_only_what_it_may_see_and_wants_is_given_and_the_cursor_passes_the_rest(
         store.commit([track(3)])
         until(lambda: store.cursor(cursor_name("erp")) == 4)
     assert shop.taken == [3]
+
+
+def test_a_record_longer_than_a_message_may_be_comes_among_the_events(
+    url: str, store: Store, tmp_path: Path, shop: Shop
+) -> None:
+    long = encode.health(at=(NOON_MS, 0, 0), firmware="\x01" * 60_000)
+    store.commit([event(1, "panic"), track(2)._replace(seq=2, kind=KIND_HEALTH, body=long), event(3, "boot")])
+    with pumping(url, tmp_path, written(tmp_path, url=f"http://127.0.0.1:{shop.port}/", streams=["event"])):
+        until(lambda: shop.taken == [1, 2, 3])
+    said = [one["message"] for _, body in shop.posts for one in json.loads(body)["records"]]
+    assert [one["name"] for one in said] == ["panic", "too_large", "boot"]
+    assert [one["prev_log_id"] for one in said][-2:] == [1, 2]
 
 
 def test_over_tls_only_its_own_authority_is_believed(
