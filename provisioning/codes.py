@@ -1,7 +1,7 @@
 """One-time codes: the right to one certificate, as something a technician can read out over the telephone. Pure.
 
-Twelve letters of 32 that cannot be mistaken for each other: 60 bits. A code lives days and guesses are throttled,
-so a salted SHA-256 keeps it as well as a slow hash would; nobody tries 2^59 of them before it has expired.
+Twelve letters of 32 that cannot be mistaken for each other: 60 bits. A code lives days, so a
+salted SHA-256 keeps it as well as a slow hash would; nobody tries 2^59 of them before it has expired.
 """
 
 from __future__ import annotations

@@ -90,11 +90,9 @@ class Enrolments:
 
     def enrol(self, name: str, typed: str, request: bytes, *, address: str) -> bytes:
         """A certificate (PEM) for a name and its code; `request` is PKCS #10, DER. Raises Refused."""
-        self._may_try(name, address)
         kept = self._registry.code(name)
         if kept is None or not codes.holds(kept, typed):
-            self._failed(name, address)
-            raise Refused(401, "no such name, or another code")
+            raise self._wrong(name, address)
         if kept.expires_utc_ms < self._now_ms():
             raise Refused(401, "the code has expired; ask for a new one")
         key = requested_key(request)
@@ -102,7 +100,6 @@ class Enrolments:
         if kept.used_by_key and kept.used_by_key != print_:
             log.warning("the code of %s was used a second time, with another key, from %s", name, address)
             raise Refused(401, "the code has been used")
-        self._throttle.succeeded(name)
         who = Identity(name=kept.name, role=kept.role, agencies=kept.agencies, hosts=kept.hosts)
         with self._registry.together():
             # The same key may come again with it: a box that lost power before it had the answer.
@@ -156,16 +153,15 @@ class Enrolments:
         log.info("certificate for %s (%s, %s) until %s", who.name, who.role, how, issued.not_valid_after_utc)
         return text
 
-    def _may_try(self, name: str, address: str) -> None:
+    def _wrong(self, name: str, address: str) -> Refused:
+        """What whoever brought a wrong code is told."""
         now_s = self._monotonic_s()
-        wait_s = max(self._throttle.wait_s(each, now_s) for each in (name, address))
+        wait_s = self._throttle.wait_s(address, now_s)
         if wait_s > 0:
-            raise Refused(429, f"too many wrong codes; try again in {wait_s:.0f} s", wait_s=wait_s)
-
-    def _failed(self, name: str, address: str) -> None:
+            return Refused(429, f"too many wrong codes; try again in {wait_s:.0f} s", wait_s=wait_s)
+        self._throttle.failed(address, now_s)
         log.warning("wrong code for %r from %s", name, address)
-        for each in (name, address):
-            self._throttle.failed(each, self._monotonic_s())
+        return Refused(401, "no such name, or another code")
 
     def _now_ms(self) -> int:
         return int(self._now().timestamp() * 1000)

@@ -155,11 +155,14 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         log.warning("%s of %s has to wait: %s", request.path.removeprefix(PATH), request.remote, busy)
         return web.Response(status=503, text=f"{busy}\n", headers={"Retry-After": f"{BUSY_AGAIN_S:.0f}"})
     except Refused as refused:
-        log.info("%s refused to %s: %s", request.path.removeprefix(PATH), request.remote, refused)
+        if refused.status != 429:  # what came before it is in the log
+            log.info("%s refused to %s: %s", request.path.removeprefix(PATH), request.remote, refused)
         headers = {"Retry-After": f"{refused.wait_s:.0f}"} if refused.wait_s else {}
         if refused.status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="pantau"'
-        return web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
+        response = web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
+        response.force_close()  # each guess costs a handshake, and the packet filter counts them
+        return response
 
 
 def credentials_of(header: str) -> tuple[str, str]:

@@ -105,8 +105,8 @@ def requested(folder: Path, name: str, *key: str) -> tuple[Path, Path]:
 def test_curl_and_openssl_are_enough_to_enrol_and_to_renew(est: Est, tmp_path: Path) -> None:
     assert set(subjects(est.curl("cacerts")[1])) == {"subject=CN=jakartaissuing", "subject=CN=jakartaroot"}
     key, asked = requested(tmp_path, "bridge-1")  # what a thief would like to be
-    status, _ = est.post("simpleenroll", asked, "-u", "box-1:AAAA-BBBB-CCCC")
-    assert status == 401
+    status, told = est.post("simpleenroll", asked, "-u", "box-1:AAAA-BBBB-CCCC", "-i")
+    assert status == 401 and b"connection: close" in told.lower(), "each guess costs a connection"
     status, issued = est.post("simpleenroll", asked, "-u", f"box-1:{est.code}")
     assert status == 200 and subjects(issued) == ["subject=O=unit,CN=box-1"]
     certificate = tmp_path / "box.pem"
