@@ -36,7 +36,7 @@ CURVES: Final = ("secp256r1", "secp384r1")
 
 
 class Refused(RegistryError):
-    """No certificate: `status` is HTTP's (400, 401, 403, 429), `wait_s` when to come again."""
+    """No certificate: `status` is HTTP's (400, 401, 403, 408, 429), `wait_s` when to come again."""
 
     def __init__(self, status: int, why: str, *, wait_s: float = 0.0) -> None:
         super().__init__(why)

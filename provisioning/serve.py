@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 X509_V_FLAG_NO_CHECK_TIME: Final = 0x200000  # openssl/x509_vfy.h
 TURN_S: Final = 0.5
 BUSY_AGAIN_S: Final = 60.0  # as long as the office waits for its own spreadsheet
+REQUEST_WITHIN_S: Final = 30.0  # a connection that has not brought its whole request by then ends
+LINGERS_S: Final = 2.0  # for the rest of a body that was too long, so that its answer is heard
 REQUEST_LIMIT_BYTES: Final = 16_384  # a request with an RSA key of 4096 bits is 2 kB in base64
 _CERTIFICATES: Final = {"Content-Type": "application/pkcs7-mime; smime-type=certs-only"}
 _BASE64: Final = {"Content-Transfer-Encoding": "base64"}
@@ -50,16 +52,18 @@ class Place:
     key_path: Path
 
 
-def application(enrolments: Enrolments, away: Away = nullcontext) -> web.Application:
-    """The three operations; `away`: around what waits for the registry's disk."""
-    app = web.Application(client_max_size=REQUEST_LIMIT_BYTES, middlewares=[_refusals])
+def application(
+    enrolments: Enrolments, away: Away = nullcontext, *, within_s: float = REQUEST_WITHIN_S
+) -> web.Application:
+    """The three operations; `away`: around what waits for the registry's disk; `within_s`: for a request's body."""
+    app = web.Application(client_max_size=REQUEST_LIMIT_BYTES, middlewares=[_one_a_connection, _refusals])
 
     async def cacerts(_request: web.Request) -> web.Response:
         return _certificates(enrolments.issuer.chain())
 
     async def simpleenroll(request: web.Request) -> web.Response:
         name, code = credentials_of(request.headers.get("Authorization", ""))
-        asked = request_of(await request.read())
+        asked = request_of(await _body(request, within_s))
         with away():
             issued = enrolments.enrol(name, code, asked, address=request.remote or "")
         return _certificates([x509.load_pem_x509_certificate(issued)])
@@ -68,7 +72,7 @@ def application(enrolments: Enrolments, away: Away = nullcontext) -> web.Applica
         shown = _shown(request)
         if shown is None:
             raise Refused(401, "show the certificate that is to be renewed")
-        asked = request_of(await request.read())
+        asked = request_of(await _body(request, within_s))
         with away():
             issued = enrolments.renew(shown, asked)
         return _certificates([x509.load_pem_x509_certificate(issued)])
@@ -83,15 +87,15 @@ def application(enrolments: Enrolments, away: Away = nullcontext) -> web.Applica
     return app
 
 
-def serve(enrolments: Enrolments, place: Place) -> None:
+def serve(enrolments: Enrolments, place: Place, *, within_s: float = REQUEST_WITHIN_S) -> None:
     """Until SIGINT or SIGTERM; SIGHUP: its own certificate was renewed. OSError when the port is taken."""
     switch, listening = StopSwitch(), threading.Event()
     watched = Watched(switch)
     turns = watched.loop("server")
-    app, tls = application(enrolments, turns.elsewhere), context(place)
+    app, tls = application(enrolments, turns.elsewhere, within_s=within_s), context(place)
     try:
         with watched.telling(ready=listening.is_set, status=lambda: f"{place.host} port {place.port}"):
-            asyncio.run(_until_stopped(app, tls, place, switch, turns, listening))
+            asyncio.run(_until_stopped(app, tls, place, switch, turns, listening, within_s))
     finally:
         switch.close()
 
@@ -103,6 +107,7 @@ async def _until_stopped(
     switch: StopSwitch,
     turns: LoopStop,
     listening: threading.Event,
+    within_s: float,
 ) -> None:
     """Listen, and show twice a second that the event loop turns."""
     stopped = asyncio.Event()
@@ -114,7 +119,9 @@ async def _until_stopped(
     for number, act in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, lambda: _show(tls, place))):
         asyncio.get_running_loop().add_signal_handler(number, act)
     # An access log would write who asked for what with which header; enrolment.py says what matters.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=2.0, keepalive_timeout=within_s, lingering_time=LINGERS_S
+    )
     try:
         await runner.setup()
         await web.TCPSite(runner, place.host, place.port, ssl_context=tls).start()
@@ -160,9 +167,28 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         headers = {"Retry-After": f"{refused.wait_s:.0f}"} if refused.wait_s else {}
         if refused.status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="pantau"'
-        response = web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
-        response.force_close()  # each guess costs a handshake, and the packet filter counts them
-        return response
+        return web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
+
+
+@web.middleware
+async def _one_a_connection(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One request a connection: the packet filter counts them, and nobody piles up answers that he does not read."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as refused:
+        refused.force_close()
+        raise
+    response.force_close()
+    return response
+
+
+async def _body(request: web.Request, within_s: float) -> bytes:
+    """What a request brought. Raises Refused when it does not come in time."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refused(408, f"the request was not there after {within_s:.0f} s") from error
 
 
 def credentials_of(header: str) -> tuple[str, str]:

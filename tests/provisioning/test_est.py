@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,8 @@ from provisioning.x509 import Identity, key_pem, new_key, pem
 from stage.city import free_port
 from tests.service_manager import Manager
 
+WITHIN_S = 1.0
+
 SERVER = """
 import sys
 from pathlib import Path
@@ -37,8 +39,8 @@ from provisioning.serve import Place, serve
 home, port = Path(sys.argv[1]), int(sys.argv[2])
 enrolments = Enrolments(Registry(home / "registry.db", who="server", wait_s=0.5), open_authority(home))
 serve(enrolments, Place(host="127.0.0.1", port=port, ca_path=home / "ca.pem",
-                        certificate_path=home / "server.pem", key_path=home / "server.key"))
-"""
+                        certificate_path=home / "server.pem", key_path=home / "server.key"), within_s=WITHIN_S)
+""".replace("WITHIN_S", f"{WITHIN_S}")
 
 
 class Est:
@@ -148,6 +150,34 @@ def test_while_the_office_writes_a_box_is_told_to_come_again_and_its_code_stays_
     assert est.post("simpleenroll", asked, "-u", f"box-1:{est.code}")[0] == 200
 
 
+HALF = b"""POST /.well-known/est/simpleenroll HTTP/1.1\r
+Host: localhost\r
+Authorization: Basic Ym94LTE6eA==\r
+Content-Length: 9\r
+\r
+half"""
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /.well-known/est/cac", HALF], ids=["nothing", "line", "body"])
+def test_a_connection_that_brings_no_whole_request_ends(est: Est, said: bytes) -> None:
+    with connected(est) as tls:
+        tls.sendall(said)
+        begun, heard = time.monotonic(), b""
+        while more := tls.recv(4096):
+            heard += more
+        assert WITHIN_S / 2 < time.monotonic() - begun < WITHIN_S + 4
+    assert (b" 408 " in heard) == (said == HALF), "a late body is told so"
+
+
+def test_a_connection_is_good_for_one_request(est: Est) -> None:
+    with connected(est) as tls:
+        tls.sendall(b"GET /.well-known/est/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+        heard = b""
+        while more := tls.recv(4096):
+            heard += more
+    assert heard.count(b"HTTP/1.1 404") == 1
+
+
 def test_the_servers_own_certificate_is_renewed_while_it_runs_and_a_broken_one_is_not_taken(est: Est) -> None:
     issuer, before = open_authority(est.home), shown_serial(est)
     renew_server(est, issuer)
@@ -170,10 +200,16 @@ def renew_server(est: Est, issuer: Issuer) -> None:
     os.kill(est.pid, signal.SIGHUP)
 
 
-def shown_serial(est: Est) -> str:
+@contextmanager
+def connected(est: Est) -> Iterator[ssl.SSLSocket]:
     context = ssl.create_default_context(cafile=str(est.home / "ca.pem"))
     with (
-        socket.create_connection(("127.0.0.1", est.port), timeout=5) as raw,
+        socket.create_connection(("127.0.0.1", est.port), timeout=10) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as tls,
     ):
+        yield tls
+
+
+def shown_serial(est: Est) -> str:
+    with connected(est) as tls:
         return str((tls.getpeercert() or {})["serialNumber"])

@@ -16,6 +16,7 @@ from pantau.provision.app import app
 from pantau.provision.box import EXIT_REFUSED, EXIT_TRY_AGAIN
 from provisioning.authority import CRL_LASTS
 from provisioning.config import EnrolmentServer, IdentityFolder
+from provisioning.est import PORT
 from running.turns import TURN_WITHIN_S
 from running.watched import READY_WITHIN_S
 from settings import EXIT_CONFIG
@@ -91,6 +92,12 @@ def test_the_server_tells_systemd_that_it_turns() -> None:
     assert service["Type"] == "notify"
     assert int(service["WatchdogSec"]) > TURN_WITHIN_S
     assert int(service["TimeoutStartSec"]) > READY_WITHIN_S
+
+
+def test_behind_the_packet_filter_one_address_cannot_take_all_the_servers_connections() -> None:
+    limits = (PACKAGING / "pantau-broker.nft").read_text("utf-8")
+    assert f"tcp dport != {{ 8883, {PORT} }} accept" in limits
+    assert int(read("pantau-enrolment.service")["Service"]["LimitNOFILE"]) > 60 * 1000
 
 
 @needs_systemd
