@@ -29,6 +29,8 @@ from provisioning.x509 import Identity, PublicKey, identity_of, key_fingerprint
 log = logging.getLogger(__name__)
 
 LATE: Final = dt.timedelta(days=365)  # how long after its end a certificate may still be renewed with the same key
+A_DAY: Final = dt.timedelta(days=1)
+MOST_A_DAY: Final = 10  # certificates of one name; a box that gets one asks for the next after weeks
 LEAST_RSA_BITS: Final = 2048
 # What a request that is none, or one of another version, curve or algorithm, raises in cryptography.
 _NO_REQUEST: Final = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion)
@@ -100,6 +102,8 @@ class Enrolments:
         if kept.used_by_key and kept.used_by_key != print_:
             log.warning("the code of %s was used a second time, with another key, from %s", name, address)
             raise Refused(401, "the code has been used")
+        if kept.used_by_key and (again := self._enough(name, key)) is not None:
+            return again
         who = Identity(name=kept.name, role=kept.role, agencies=kept.agencies, hosts=kept.hosts)
         with self._registry.together():
             # The same key may come again with it: a box that lost power before it had the answer.
@@ -119,6 +123,9 @@ class Enrolments:
             if key_fingerprint(key) != before.key:
                 raise Refused(403, "after its end a certificate is renewed with the same key only")
             how = "late"
+        if (again := self._enough(who.name, key)) is not None:
+            return again
+        if how == "late":
             log.warning("%s comes back %d days after its certificate has ended", who.name, ended_ago.days)
         hosts = shown_hosts(shown)
         return self._issue(replace(who, hosts=hosts), key, how)
@@ -136,20 +143,38 @@ class Enrolments:
             raise Refused(403, "retired")
         return kept
 
+    def _enough(self, name: str, key: PublicKey) -> bytes | None:
+        """A name that has had enough for a day, so that a thief fills neither registry nor CRL, gets nothing new.
+
+        Its last certificate is given once more to the same key, which may have lost it on the way; another is Refused.
+        """
+        newest = self._registry.newest_enrolments(name, MOST_A_DAY)
+        if len(newest) < MOST_A_DAY:
+            return None
+        ago = dt.timedelta(milliseconds=self._now_ms() - newest[-1].at_utc_ms)
+        if not dt.timedelta() <= ago < A_DAY:
+            return None
+        last = self._registry.answer(newest[0])
+        if last is None or newest[0].key != key_fingerprint(key):
+            wait_s = (A_DAY - ago).total_seconds()
+            raise Refused(429, f"{name} has had {MOST_A_DAY} certificates within a day", wait_s=wait_s)
+        return last
+
     def _issue(self, who: Identity, key: PublicKey, how: str) -> bytes:
         text = self.issuer.issue(who, key)
         issued = x509.load_pem_x509_certificate(text)
-        self._registry.add_enrolment(
-            Enrolment(
-                serial=serial_of(issued),
-                name=who.name,
-                role=who.role,
-                key=key_fingerprint(key),
-                how=how,
-                at_utc_ms=self._now_ms(),
-                ends_utc_ms=int(issued.not_valid_after_utc.timestamp() * 1000),
-            )
+        enrolment = Enrolment(
+            serial=serial_of(issued),
+            name=who.name,
+            role=who.role,
+            key=key_fingerprint(key),
+            how=how,
+            at_utc_ms=self._now_ms(),
+            ends_utc_ms=int(issued.not_valid_after_utc.timestamp() * 1000),
         )
+        with self._registry.together():
+            self._registry.add_enrolment(enrolment)
+            self._registry.keep_answer(enrolment, text)
         log.info("certificate for %s (%s, %s) until %s", who.name, who.role, how, issued.not_valid_after_utc)
         return text
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -45,10 +46,12 @@ HOLDERS: Final = "holders"  # which box a SIM is in, so that finding it costs th
 CODES: Final = "codes"
 ENROLMENTS: Final = "enrolments"
 NAMES: Final = "names"  # certificates of a name, so that finding them costs the same among 10,000
+ANSWERS: Final = "answers"  # the last certificate that was given to a name, for a box that lost it on the way
 CHANGES: Final = "changes"
 SHEETS: Final = "sheets"
 READ_TO: Final = "read_to"
 SHEETS_OF: Final = "sheets_of"  # digests of a unit's sheets, oldest first
+A_PAGE: Final = 32  # certificates of a name in one row: adding one costs the same after thousands
 KEPT_NIGHTLY: Final = 30  # a month of nightly ones a unit; those a technician made are kept
 
 
@@ -196,12 +199,20 @@ class Registry:
     def add_enrolment(self, enrolment: Enrolment) -> None:
         """A certificate was issued; a unit is enrolled from now on."""
         with self.together():
-            kept = self._get(NAMES, enrolment.name) or {"name": enrolment.name, "serials": []}
-            serials = [*kept["serials"], enrolment.serial]
             self._put(ENROLMENTS, enrolment.serial, as_document(enrolment), enrolment.how)
-            self._put(NAMES, enrolment.name, {"name": enrolment.name, "serials": serials}, enrolment.how, secret=True)
+            self._add_serial(enrolment.name, enrolment.serial, enrolment.how)
             if enrolment.role == "unit":
                 self.set_state(enrolment.name, "enrolled", "enrol")
+
+    def keep_answer(self, enrolment: Enrolment, certificate: bytes) -> None:
+        """The certificate (PEM) itself, until the name's next; `add_enrolment` writes down that it was issued."""
+        document = {"name": enrolment.name, "serial": enrolment.serial, "certificate": certificate.decode()}
+        self._documents.table(ANSWERS).upsert(Document(document, doc_id=place_of(enrolment.name)))
+
+    def answer(self, enrolment: Enrolment) -> bytes | None:
+        """That certificate (PEM), while it is the last that `keep_answer` was given for its name."""
+        found = self._get(ANSWERS, enrolment.name)
+        return found["certificate"].encode() if found is not None and found["serial"] == enrolment.serial else None
 
     def enrolment(self, serial: str) -> Enrolment | None:
         """The certificate with that serial number (hex)."""
@@ -210,8 +221,11 @@ class Registry:
 
     def enrolments(self, name: str) -> list[Enrolment]:
         """Every certificate of a name, oldest first."""
-        kept = self._get(NAMES, name) or {"serials": []}
-        return [found for serial in kept["serials"] if (found := self.enrolment(serial)) is not None]
+        return list(self._newest_first(name))[::-1]
+
+    def newest_enrolments(self, name: str, count: int) -> list[Enrolment]:
+        """The last certificates of a name, at most so many, newest first; costs the same whatever came before."""
+        return list(islice(self._newest_first(name), count))
 
     def retire(self, name: str) -> list[Enrolment]:
         """The box is no longer ours: it serves nothing, its certificates and its code are worth nothing.
@@ -335,6 +349,25 @@ class Registry:
         found = self._documents.table(table).get(doc_id=place_of(key))
         return None if found is None else dict(found)
 
+    def _add_serial(self, name: str, serial: str, verb: str) -> None:
+        """A name's row holds its last serial numbers; full, it becomes a page, and is written no more."""
+        kept = self._get(NAMES, name) or {"serials": []}
+        serials, pages = kept["serials"], kept.get("pages", 0)
+        if len(serials) >= A_PAGE:
+            self._put(NAMES, _page(name, pages), {"name": name, "serials": serials}, verb, secret=True)
+            serials, pages = [], pages + 1
+        row = {"name": name, "serials": [*serials, serial], "pages": pages}
+        self._put(NAMES, name, row, verb, secret=True)
+
+    def _newest_first(self, name: str) -> Iterator[Enrolment]:
+        pages = (self._get(NAMES, name) or {}).get("pages", 0)
+        for key in (name, *(_page(name, page) for page in reversed(range(pages)))):
+            kept = self._get(NAMES, key) or {"serials": []}
+            for serial in reversed(kept["serials"]):
+                found = self.enrolment(serial)
+                if found is not None:
+                    yield found
+
     def _move_sim(self, before: Unit | None, after: Unit) -> None:
         held = self.holder(after.iccid) if after.iccid else None
         if held is not None and held.unit != after.unit and held.state != "retired":
@@ -401,6 +434,11 @@ def _opened(path: Path, *, begin: bool, wait_s: float) -> Documents:
 def place_of(key: str) -> int:
     """A row's id from its name: 62 bits of SHA-256, so that two of 10,000 names share one once in 10^11 cities."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 2
+
+
+def _page(name: str, page: int) -> str:
+    """The key of a full row; no name has a slash."""
+    return f"{name}/{page}"
 
 
 def _refuse(problems: list[str]) -> None:

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from provisioning import codes
 from provisioning.authority import Issuer, found_authority, open_authority, renew_issuing
-from provisioning.enrolment import Enrolments, Refused
+from provisioning.enrolment import A_DAY, MOST_A_DAY, Enrolments, Refused
 from provisioning.registry import Registry
 from provisioning.throttle import FAILURES, WITHIN_S, Throttle
 from provisioning.values import Unit
@@ -139,6 +139,37 @@ def test_a_renewal_may_bring_another_key_but_after_its_end_only_the_same_and_not
     assert [e.how for e in office.registry.enrolments("box-1")] == ["code", "renewal", "late"]
     office.now = second.not_valid_after_utc + dt.timedelta(days=366)
     assert "a new code" in refusal(403, lambda: office.enrolments.renew(second, request(second_key)))
+
+
+def test_a_name_gets_ten_certificates_a_day_however_it_asks(office: Office) -> None:
+    key, code = new_key(), office.code()
+    shown = office.enrol(key, code)
+    begun = office.now
+    for _ in range(MOST_A_DAY - 1):
+        office.now += dt.timedelta(seconds=2)
+        assert office.enrolments.renew(shown, request(new_key()))
+    with pytest.raises(Refused) as refused:
+        office.enrolments.renew(shown, request(new_key()))
+    assert refused.value.status == 429 and refused.value.wait_s == (begun + A_DAY - office.now).total_seconds()
+    refusal(429, lambda: office.enrol(key, code))
+    assert len(office.registry.enrolments("box-1")) == MOST_A_DAY
+    assert office.enrol(new_key(), office.code()), "the office gave a code now"
+    office.now += A_DAY
+    assert office.enrolments.renew(shown, request(new_key()))
+    office.now = shown.not_valid_after_utc + dt.timedelta(days=1)
+    assert len({office.enrolments.renew(shown, request(key)) for _ in range(2 * MOST_A_DAY)}) == MOST_A_DAY, "late, too"
+
+
+def test_a_box_whose_answers_are_lost_has_one_in_the_end_and_makes_nothing_grow(office: Office) -> None:
+    key, code = new_key(), office.code()
+    answers = [office.enrol(key, code) for _ in range(3 * MOST_A_DAY)]
+    assert len(set(answers)) == len(office.registry.enrolments("box-1")) == MOST_A_DAY
+    renewed = new_key()
+    office.now += A_DAY
+    for _ in range(3 * MOST_A_DAY):
+        last = x509.load_pem_x509_certificate(office.enrolments.renew(answers[-1], request(renewed)))
+    assert last.public_key() == renewed.public_key()
+    assert len(office.registry.enrolments("box-1")) == 2 * MOST_A_DAY
 
 
 def test_a_retired_box_gets_nothing_any_more(office: Office) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.registry import Registry
-from provisioning.values import Asset, Enrolment, RegistryBusy, RegistryError, Served, Sim, Unit
+from provisioning.registry import A_PAGE, ENROLMENTS, NAMES, Registry
+from provisioning.values import Asset, Enrolment, RegistryBusy, RegistryError, Served, Sim, Unit, as_document
 
 DAY = 86_400_000
 
@@ -197,6 +197,30 @@ def test_a_sim_that_is_put_into_another_box_comes_out_of_the_first(registry: Reg
 def test_an_apn_that_is_none_is_refused(registry: Registry, apn: str) -> None:
     with pytest.raises(RegistryError, match="wanted letters, digits, dots and -"):
         registry.put_sim(Sim(iccid=ICCID, apn=apn))
+
+
+def issued(serial: str) -> Enrolment:
+    return Enrolment(serial=serial, name="box-1", role="unit", key="cd", how="renewal", at_utc_ms=0, ends_utc_ms=1)
+
+
+def test_every_certificate_of_a_name_is_found_and_adding_one_costs_the_same_after_hundreds(registry: Registry) -> None:
+    count = 3 * A_PAGE + 1
+    for number in range(count):
+        registry.add_enrolment(issued(f"{number:x}"))
+    assert [one.serial for one in registry.enrolments("box-1")] == [f"{number:x}" for number in range(count)]
+    assert [one.serial for one in registry.newest_enrolments("box-1", 2)] == [f"{count - 1:x}", f"{count - 2:x}"]
+    rows = [len(row["serials"]) for row in registry._documents.table(NAMES)]
+    assert sorted(rows) == [1, A_PAGE, A_PAGE, A_PAGE]
+    assert len([one for one in registry.retire("box-1") if one.revoked_utc_ms is not None]) == count
+
+
+def test_a_name_whose_certificates_stood_in_one_row_keeps_them(registry: Registry) -> None:
+    old = [f"{number:x}" for number in range(5 * A_PAGE)]
+    for serial in old:
+        registry._put(ENROLMENTS, serial, as_document(issued(serial)), "renewal")
+    registry._put(NAMES, "box-1", {"name": "box-1", "serials": old}, "renewal")
+    registry.add_enrolment(issued("fff"))
+    assert [one.serial for one in registry.enrolments("box-1")] == [*old, "fff"]
 
 
 def test_a_technician_is_retired_as_a_box_is(registry: Registry) -> None:
