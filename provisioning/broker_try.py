@@ -7,6 +7,7 @@ its uplink connects anew by itself, and may take the place back while the visit 
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from typing import Any, Final, Self
 
@@ -20,6 +21,7 @@ from provisioning.words import _
 from running.paho_loop import stop_loop
 
 WITHIN_S: Final = 30.0
+ALERT_WITHIN_S: Final = 5.0
 
 
 class Visit:
@@ -46,7 +48,8 @@ class Visit:
         self._heard: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None: the connection has ended
         self._client = paho.Client(CallbackAPIVersion.VERSION2, name, reconnect_on_failure=False)
         self._client.connect_timeout = within_s
-        self._client.tls_set_context(make_context(identity, clock))
+        self._context = make_context(identity, clock)
+        self._client.tls_set_context(self._context)
         self._client.on_socket_open = self._on_socket_open
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -95,9 +98,25 @@ class Visit:
 
     def _broken(self) -> OSError:
         """Ended before any answer: by an alert about our certificate, or, when there was none, by the network."""
-        if self._socket is not None and (why := refusal(self._socket.failure)) is not None:
+        why = refusal(self._socket.failure) if self._socket is not None else None
+        if (why := why or self._alert()) is not None:
             return self._refused(why)
         return ConnectionResetError(_("the connection to {host} was lost").format(host=self._host))
+
+    def _alert(self) -> str | None:
+        """Why TLS does not let us in, asked with nothing sent behind the handshake; None when it does, or is silent.
+
+        A broker that closes with our CONNECT unread resets the connection, and its alert may be lost with it.
+        """
+        try:
+            with (
+                socket.create_connection((self._host, self._port), ALERT_WITHIN_S) as plain,
+                self._context.wrap_socket(plain, server_hostname=self._host) as link,
+            ):
+                link.recv(1)
+        except OSError as error:
+            return refusal(error)
+        return None
 
     def _refused(self, why: object) -> LinkRefused:
         return LinkRefused(_("the broker does not let {name} in: {why}").format(name=self._name, why=why))

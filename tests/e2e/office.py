@@ -91,6 +91,7 @@ class Office:
 
     def build(self) -> None:
         """Authority, the centre's certificates, boxes and vehicles from spreadsheets, everything running."""
+        (self.home / "safe").mkdir()  # the stick
         self.provision("authority", "jakarta", "--root", str(self.home / "safe"))
         assert not (self.home / "authority" / "root.key").exists(), "the root's key is kept apart"
         pems = self.home / "credentials"
