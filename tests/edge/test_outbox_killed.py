@@ -48,6 +48,7 @@ def start(path: Path, seed: int, point: str = "-", countdown: int = 1) -> subpro
     return subprocess.Popen(
         [sys.executable, str(CHILD), str(path), str(seed), point, str(countdown), str(LIMIT_BYTES)],
         stdout=subprocess.PIPE,
+        bufsize=0,  # what a line's reading took ahead would be lost to communicate()
         stderr=subprocess.DEVNULL,
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
