@@ -103,7 +103,7 @@ MUTANTS: Final = (
         put="        if known:\n            return _OUTCOMES[_DUPLICATE if True else",
         ran="broker",
         scenario="history-restored",
-        caught=LOST,
+        caught=(*LOST, "the store tells the two histories apart"),
     ),
     Mutant(
         name="publish instead of cursor: none is kept",
