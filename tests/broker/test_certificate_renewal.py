@@ -198,16 +198,22 @@ def unit_file(name: str) -> configparser.SectionProxy:
     return parser["Service"]
 
 
-def test_the_daily_list_reaches_the_broker_that_runs_and_drops_nobody(tmp_path: Path) -> None:
-    centre = Centre(tmp_path)
-    mine, ends = centre.pems("localhost"), soon() + dt.timedelta(seconds=SOON_S)
-    centre.list_that_ends(ends)
+def with_list(centre: Centre, folder: Path) -> ThrowawayMosquitto:
+    """A broker that goes by the centre's list of revoked certificates, not started yet."""
+    mine = centre.pems("localhost")
     broker = ThrowawayMosquitto(
-        tmp_path / "mosquitto", ca_path=mine.ca_path, certificate_path=mine.certificate_path,
+        folder / "mosquitto", ca_path=mine.ca_path, certificate_path=mine.certificate_path,
         key_path=mine.key_path, roles=ROLES,
     )  # fmt: skip
     broker.listener = replace(broker.listener, crl_path=centre.credentials / "crl.pem")
-    with broker:
+    return broker
+
+
+def test_the_daily_list_reaches_the_broker_that_runs_and_drops_nobody(tmp_path: Path) -> None:
+    centre = Centre(tmp_path)
+    ends = soon() + dt.timedelta(seconds=SOON_S)
+    centre.list_that_ends(ends)
+    with with_list(centre, tmp_path) as broker:
         bridge = MqttClient(centre.pems("bridge-1"), "localhost", broker.port)
         try:
             lost: list[object] = []
@@ -231,13 +237,7 @@ def test_a_fresh_issuing_key_locks_out_nobody_that_the_one_before_let_in(tmp_pat
         centre.run("certificate", name, "--role", role, "--out", str(centre.credentials))
     centre.run("retire", "city-budi", "--yes")
     centre.run("crl", str(centre.credentials / "crl.pem"))
-    mine = centre.pems("localhost")
-    broker = ThrowawayMosquitto(
-        tmp_path / "mosquitto", ca_path=mine.ca_path, certificate_path=mine.certificate_path,
-        key_path=mine.key_path, roles=ROLES,
-    )  # fmt: skip
-    broker.listener = replace(broker.listener, crl_path=centre.credentials / "crl.pem")
-    with broker:
+    with with_list(centre, tmp_path) as broker:
         for name in ("bridge-1", "bridge-3"):
             alone = centre.credentials / f"{name}.pem"  # as boxes do: the leaf without what issued it
             alone.write_bytes(pem(x509.load_pem_x509_certificate(alone.read_bytes())))
